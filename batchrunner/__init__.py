@@ -1,0 +1,1 @@
+"""Push a file of LLM prompts through every Azure OpenAI quota you own."""

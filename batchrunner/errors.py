@@ -1,0 +1,66 @@
+"""Everything that can end a run, and the exit code it ends with.
+
+BatchrunnerError
+├── UsageError            2  bad options, files or settings
+│   ├── ConfigError       2  a variable or a setting is missing or wrong
+│   └── InputError        2  the input has lines that are no jobs
+├── DiskError             3  the disk is full or broken; resumable
+├── IdentityError         4  the input or the settings are not those of the results file
+├── DamagedError          5  the results file is damaged where it was already safe
+├── LockedError           6  another run holds this output
+└── NoTargetError         8  no region is left that can serve the remaining jobs; resumable
+
+A failed *job* is never an exception: it is a line in the results.
+"""
+
+from typing import ClassVar
+
+
+class BatchrunnerError(Exception):
+    """A run cannot start or cannot go on; the message says what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(BatchrunnerError):
+    """What was asked for cannot be done as asked."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A variable or a setting is missing or wrong."""
+
+
+class InputError(UsageError):
+    """The input has lines that are no jobs."""
+
+
+class DiskError(BatchrunnerError):
+    """The output could not be written: the disk is full or broken."""
+
+    exit_code = 3
+
+
+class IdentityError(BatchrunnerError):
+    """The input or the settings are not those that the results file was made with."""
+
+    exit_code = 4
+
+
+class DamagedError(BatchrunnerError):
+    """The results file is damaged where it had already been safe on disk."""
+
+    exit_code = 5
+
+
+class LockedError(BatchrunnerError):
+    """Another run is writing this output."""
+
+    exit_code = 6
+
+
+class NoTargetError(BatchrunnerError):
+    """No region is left that can serve the remaining jobs."""
+
+    exit_code = 8

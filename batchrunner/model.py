@@ -1,0 +1,80 @@
+"""The nouns: what goes in, what comes back, and what is written down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line of the input: a request that must be answered once."""
+
+    ordinal: int  #: 0-based physical line number in the decompressed input
+    fingerprint: str  #: BLAKE2b-64 of the raw line, 16 hex digits
+    id: str  #: the line's ``custom_id`` or ``id``, else the ordinal
+    path: str  #: where it is posted, below the base URL: ``/chat/completions``
+    model: str
+    body: bytes  #: the request body, a JSON object without its ``model``
+    answer_tokens: int | None = None  #: the most the answer may use; None where it is open
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a region sent back."""
+
+    status: int
+    headers: Mapping[str, str]  #: looked up in lower case
+    body: bytes
+
+
+class FaultKind(StrEnum):
+    """Why there is no reply."""
+
+    TIMEOUT = "timeout"  #: the whole attempt took longer than allowed
+    CONNECT = "connect"  #: no connection: refused, unknown host, or TLS
+    RESET = "reset"  #: the connection ended before the reply did
+    PROTOCOL = "protocol"  #: what came back is not HTTP, or is larger than any answer
+    LOCAL = "local"  #: this machine's own limits: too many open files
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A request that got no reply."""
+
+    kind: FaultKind
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request sent to one region, and how it ended."""
+
+    region: str
+    outcome: str  #: ``ok``, ``throttled``, ``refused`` …, as the verdict names it
+    status: int | None  #: None where there was no reply
+    seconds: float
+    cause: str | None = None  #: which limit throttled it: ``requests``, ``tokens``, ``capacity`` …
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job has no answer."""
+
+    code: str
+    message: str
+    retryable: bool  #: whether starting the run again should try the job again
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The last word on a job: one line of the output."""
+
+    job: Job
+    reply: Reply | None  #: the last reply, kept with a failure too where there was one
+    attempts: tuple[Attempt, ...]
+    failure: Failure | None = None
+
+    @property
+    def region(self) -> str | None:
+        """The region that had the last word."""
+        return self.attempts[-1].region if self.attempts else None
