@@ -1,0 +1,143 @@
+"""Get one job answered, whatever the regions do."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import anyio
+
+from .model import Attempt, Fault, Failure, Job, Reply, Result
+from .policy.ratelimit import NOTHING, advertised
+from .policy.retry import Retry
+from .policy.router import Lease
+from .policy.verdict import (
+    Answered,
+    Barred,
+    Faulty,
+    Hindered,
+    Oversized,
+    Refused,
+    Throttled,
+    Verdict,
+    judge,
+)
+from .pool import RegionPool
+
+Send = Callable[[str, Job], Awaitable[Reply | Fault]]
+
+HINDRANCE_PAUSE = 1.0  #: seconds until our own machine may have room again
+
+
+@dataclass(slots=True)
+class _Journey:
+    """What one job has been through."""
+
+    job: Job
+    attempts: list[Attempt] = field(default_factory=list)
+    reply: Reply | None = None
+    failed: set[str] = field(default_factory=set)  #: regions that met a fault in this round
+    too_small: set[str] = field(default_factory=set)  #: regions whose limit the job exceeds
+    faults: int = 0
+    rounds: int = 0
+
+    @property
+    def avoid(self) -> frozenset[str]:
+        return frozenset(self.failed | self.too_small)
+
+    def end(self, failure: Failure | None = None) -> Result:
+        return Result(self.job, self.reply, tuple(self.attempts), failure)
+
+
+@dataclass(slots=True)
+class Caller:
+    """Sends a job to one region after another until one answers.
+
+    Being throttled costs a job neither an attempt nor a place: it goes back to the pool, which
+    knows where it may go next and when. A fault costs an attempt, and the job goes elsewhere;
+    when every region has failed it, it rests before the next round.
+    """
+
+    pool: RegionPool
+    send: Send
+    retry: Retry
+    rng: Random
+    closed: anyio.Event = field(default_factory=anyio.Event)  #: set when the pool closes
+
+    async def call(self, job: Job) -> Result | None:
+        """The last word on ``job``; None where it is left for a later run."""
+        journey = _Journey(job)
+        while True:
+            lease = await self.pool.lease(job, journey.avoid)
+            if lease is None:
+                if (result := self._no_region(journey)) is not None or not journey.failed:
+                    return result
+                await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
+                journey.failed.clear()
+                journey.rounds += 1
+                continue
+            result = await self._decide(journey, lease, await self._attempt(journey, lease))
+            if result is not None:
+                return result
+
+    def close(self) -> None:
+        """Start nothing more; requests in flight are still waited for."""
+        self.pool.close()
+        self.closed.set()
+
+    def _no_region(self, journey: _Journey) -> Result | None:
+        """The end of a job that no region takes because it is larger than every limit."""
+        if self.pool.is_closed:
+            journey.failed.clear()
+            return None
+        targets = {region.name for region in self.pool.targets(journey.job.model)}
+        if not targets or not targets <= journey.too_small:
+            return None
+        message = "the job is larger than the limit of every region: shorten it or its max_tokens"
+        return journey.end(Failure("too_large", message, retryable=False))
+
+    async def _attempt(self, journey: _Journey, lease: Lease) -> Verdict:
+        """Send once, note how it ended, and give the lease back whatever happens."""
+        clock = asyncio.get_running_loop().time
+        region = lease.region.name
+        verdict: Verdict | None = None
+        limits = NOTHING
+        outcome: Reply | Fault | None = None
+        try:
+            outcome = await self.send(region, journey.job)
+            verdict = judge(outcome)
+            if isinstance(outcome, Reply):
+                limits = advertised(outcome.headers)
+        finally:
+            self.pool.settle(lease, verdict, limits)
+        journey.reply = outcome if isinstance(outcome, Reply) else None
+        status = None if journey.reply is None else journey.reply.status
+        cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
+        seconds = clock() - lease.sent
+        journey.attempts.append(Attempt(region, verdict.outcome, status, seconds, cause))
+        return verdict
+
+    async def _decide(self, journey: _Journey, lease: Lease, verdict: Verdict) -> Result | None:
+        """What a verdict means for the job; None sends it to the next region."""
+        match verdict:
+            case Answered():
+                return journey.end()
+            case Refused(code, message):
+                return journey.end(Failure(code, message, retryable=False))
+            case Oversized():
+                journey.too_small.add(lease.region.name)
+            case Faulty(outcome, message):
+                journey.failed.add(lease.region.name)
+                journey.faults += 1
+                if self.retry.gives_up(journey.faults):
+                    return journey.end(Failure(outcome, message, retryable=True))
+            case Hindered():
+                await self._rest(HINDRANCE_PAUSE)
+            case Throttled() | Barred():
+                pass
+        return None
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not beyond the closing of the pool."""
+        with anyio.move_on_after(seconds):
+            await self.closed.wait()

@@ -1,0 +1,43 @@
+"""How many tokens a job will be charged, learned from what earlier ones were.
+
+Azure charges at admission: an estimate of the prompt from its characters, plus the most that the
+answer may use (Microsoft Learn, "Azure OpenAI quotas and limits"). Bytes per token and the length
+of answers differ by model and language, so both are learned from ``usage``.
+"""
+
+from dataclasses import dataclass, field
+
+from ..model import Job
+from .verdict import Usage
+
+BYTES_PER_TOKEN = 4.0  #: a fair start for English text
+ANSWER = 256.0  #: tokens, for jobs that leave the length of the answer open
+WEIGHT = 0.02  #: of one reply in the learned averages
+
+
+@dataclass(slots=True)
+class _Averages:
+    bytes_per_token: float = BYTES_PER_TOKEN
+    answer: float = ANSWER
+
+
+@dataclass(slots=True)
+class Estimate:
+    """Averages for each model."""
+
+    _models: dict[str, _Averages] = field(default_factory=dict)
+
+    def tokens(self, job: Job) -> float:
+        """What the job is expected to be charged: its prompt and the most it may answer."""
+        averages = self._models.get(job.model) or _Averages()
+        answer = averages.answer if job.answer_tokens is None else job.answer_tokens
+        return len(job.body) / averages.bytes_per_token + answer
+
+    def learn(self, job: Job, usage: Usage) -> None:
+        """Take in what a reply says was used."""
+        averages = self._models.setdefault(job.model, _Averages())
+        if usage.prompt:
+            seen = len(job.body) / usage.prompt
+            averages.bytes_per_token += WEIGHT * (seen - averages.bytes_per_token)
+        if usage.completion:
+            averages.answer += WEIGHT * (usage.completion - averages.answer)

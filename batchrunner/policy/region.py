@@ -1,0 +1,76 @@
+"""What is known of one region: what it may be sent, and how it is doing."""
+
+import math
+from dataclasses import dataclass, field
+
+from .adaptive import Adaptive
+from .breaker import Breaker, State
+from .quota import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStatus:
+    """One region at one moment."""
+
+    name: str
+    state: str  #: ``open``, ``throttled``, ``resting`` or ``out``
+    reason: str  #: why it is out; empty otherwise
+    opens_in: float  #: seconds until a throttled or resting region opens; zero otherwise
+    in_flight: int
+    limit: int
+    peak_in_flight: int
+    throttled_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Region:
+    """One target, its quota (perhaps shared), its breaker and its concurrency."""
+
+    name: str
+    quota: Quota
+    adaptive: Adaptive
+    priority: int = 0
+    is_fallback: bool = False
+    breaker: Breaker = field(default_factory=Breaker)
+    in_flight: int = 0
+    peak: int = 0
+    barred: str = ""  #: why it serves nothing for the rest of the run
+    missing: dict[str, str] = field(default_factory=dict)  #: model -> why it is not served
+
+    def serves(self, model: str) -> bool:
+        """Whether the region can answer jobs of ``model`` in this run."""
+        return not self.barred and model not in self.missing
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether as many requests are in flight as should be."""
+        return self.in_flight >= self.adaptive.limit
+
+    def wait(self, now: float, tokens: float) -> float:
+        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time."""
+        return max(self.breaker.wait(now), self.quota.wait(now, tokens))
+
+    def load(self, now: float) -> float:
+        """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""
+        return max(self.in_flight / self.adaptive.limit, self.quota.use(now))
+
+    def status(self, now: float) -> RegionStatus:
+        """What can be said of the region at ``now``."""
+        state, until = "open", now
+        if self.barred:
+            state = "out"
+        elif self.breaker.state(now) is not State.CLOSED:
+            state, until = "resting", now + self.breaker.wait(now)
+        elif (closed := self.quota.closed_until(now)) is not None:
+            state, until = "throttled", closed
+        opens_in = until - now if math.isfinite(until) else 0.0
+        return RegionStatus(
+            name=self.name,
+            state=state,
+            reason=self.barred or "; ".join(self.missing.values()),
+            opens_in=opens_in,
+            in_flight=self.in_flight,
+            limit=self.adaptive.limit,
+            peak_in_flight=self.peak,
+            throttled_s=self.quota.throttled - (opens_in if state == "throttled" else 0.0),
+        )

@@ -1,0 +1,174 @@
+"""Which region answers next, and what every outcome changes.
+
+Theory of operation. The regions stand in tiers: Azure by priority, plain OpenAI last. A job goes
+to the first tier that has a region open for it, and there to the least loaded one (``balanced``)
+or the first one named (``ordered``). A tier of Azure that is merely busy passes its jobs on to
+the next priority, but never to the fallback, which is for regions that are exhausted: closed by
+their quota, resting, or out.
+
+``pick`` takes slot, request and tokens together as a lease; ``settle`` ends the lease exactly
+once and tells quota, breaker and concurrency what came of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal
+
+from ..model import FaultKind, Job
+from .estimate import Estimate
+from .ratelimit import NOTHING, Advertised
+from .region import Region, RegionStatus
+from .verdict import (
+    Answered,
+    Barred,
+    Faulty,
+    Hindered,
+    Oversized,
+    Refused,
+    Throttled,
+    Verdict,
+)
+
+Strategy = Literal["balanced", "ordered"]
+NO_REGIONS: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lease:
+    """The right to send one request to one region, paid for in advance."""
+
+    region: Region
+    job: Job
+    tokens: float
+    sent: float
+    quota_generation: int
+    breaker_generation: int
+
+
+@dataclass(slots=True)
+class Router:
+    """Chooses regions and keeps their accounts."""
+
+    regions: Sequence[Region]
+    strategy: Strategy = "balanced"
+    fallback_after: float = 0.0
+    estimate: Estimate = field(default_factory=Estimate)
+    _tiers: list[tuple[Region, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        ranked = sorted(self.regions, key=_rank)
+        self._tiers = [tuple(tier) for _, tier in groupby(ranked, key=_rank)]
+
+    def targets(self, model: str) -> list[Region]:
+        """The regions that can answer jobs of ``model``, now or later."""
+        return [region for region in self.regions if region.serves(model)]
+
+    def pick(
+        self, now: float, job: Job, avoid: frozenset[str] = NO_REGIONS, waited: float = 0.0
+    ) -> Lease | float | None:
+        """Lease a region for ``job``, or say how many seconds to wait for one.
+
+        Infinity means that a request in flight has to end first. None means that no region is
+        left for this job, those in ``avoid`` not counted.
+        """
+        tokens = self.estimate.tokens(job)
+        soonest, busy, found = math.inf, False, False
+        for tier in self._tiers:
+            candidates = [r for r in tier if r.name not in avoid and r.serves(job.model)]
+            if not candidates:
+                continue
+            if found and tier[0].is_fallback and (busy or waited < self.fallback_after):
+                return soonest if busy else min(soonest, self.fallback_after - waited)
+            found = True
+            ready: list[Region] = []
+            for region in candidates:
+                if (wait := region.wait(now, tokens)) > 0:
+                    soonest = min(soonest, wait)
+                elif region.is_busy:
+                    busy = True
+                else:
+                    ready.append(region)
+            if ready:
+                return self._lease(now, self._best(now, ready), job, tokens)
+        return soonest if found else None
+
+    def settle(  # noqa: C901 - one arm for each verdict
+        self, now: float, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING
+    ) -> None:
+        """End a lease, and learn from its outcome and from the limits that came with it.
+
+        A request that was cancelled has no verdict: it tells nothing about the region.
+        """
+        region = lease.region
+        in_flight, region.in_flight = region.in_flight, region.in_flight - 1
+        region.quota.advertise(now, limits)
+        if region.quota.known:
+            region.adaptive.trust()
+        match verdict:
+            case Answered(usage):
+                self.estimate.learn(lease.job, usage)
+                region.adaptive.grow(in_flight)
+                self._passed(now, lease)
+            case Refused():
+                self._passed(now, lease)
+            case Throttled():
+                region.breaker.succeed(lease.breaker_generation)
+                if region.quota.throttle(now, lease.tokens, lease.quota_generation, verdict):
+                    region.adaptive.cut()
+            case Oversized():
+                region.quota.give_back(lease.tokens, lease.quota_generation)
+                region.breaker.succeed(lease.breaker_generation)
+            case Faulty(outcome):
+                self._failed(now, lease, outcome)
+            case Barred(reason, model_only):
+                self._bar(lease, reason, model_only=model_only)
+            case Hindered():
+                region.quota.give_back(lease.tokens, lease.quota_generation)
+                region.breaker.forget(lease.breaker_generation)
+            case None:
+                region.quota.forget(lease.quota_generation)
+                region.breaker.forget(lease.breaker_generation)
+
+    def statistics(self, now: float) -> tuple[RegionStatus, ...]:
+        """Every region at ``now``, in the order they were configured."""
+        return tuple(region.status(now) for region in self.regions)
+
+    def _best(self, now: float, ready: list[Region]) -> Region:
+        if self.strategy == "ordered" or len(ready) == 1:
+            return ready[0]
+        return min(ready, key=lambda region: region.load(now))
+
+    def _lease(self, now: float, region: Region, job: Job, tokens: float) -> Lease:
+        region.in_flight += 1
+        region.peak = max(region.peak, region.in_flight)
+        region.quota.take(now, tokens)
+        region.breaker.begin(now)
+        return Lease(region, job, tokens, now, region.quota.generation, region.breaker.generation)
+
+    def _passed(self, now: float, lease: Lease) -> None:
+        lease.region.quota.pass_(now, lease.sent, lease.quota_generation)
+        lease.region.breaker.succeed(lease.breaker_generation)
+
+    def _failed(self, now: float, lease: Lease, outcome: str) -> None:
+        quota = lease.region.quota
+        if outcome == FaultKind.CONNECT:
+            quota.give_back(lease.tokens, lease.quota_generation)
+        else:
+            quota.forget(lease.quota_generation)
+        if outcome != "http_409":
+            lease.region.breaker.fail(now, lease.breaker_generation)
+
+    def _bar(self, lease: Lease, reason: str, *, model_only: bool) -> None:
+        region, model = lease.region, lease.job.model
+        region.quota.forget(lease.quota_generation)
+        region.breaker.forget(lease.breaker_generation)
+        if model_only:
+            region.missing.setdefault(model, f"{model}: {reason}")
+        else:
+            region.barred = region.barred or reason
+
+
+def _rank(region: Region) -> tuple[bool, int]:
+    return region.is_fallback, region.priority

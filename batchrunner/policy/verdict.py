@@ -1,0 +1,246 @@
+"""What a reply means: whose fault it is, and what follows.
+
+An outcome is the job's fault (``Refused``, ``Oversized``), the region's (``Faulty``, ``Barred``),
+the quota's (``Throttled``: nobody's fault) or this machine's (``Hindered``). Only the region's
+faults feed its breaker; only faults use up a job's attempts; being throttled never does.
+
+``judge`` is a pure table over the status, the headers and the body; texts are matched only where
+the status alone does not say.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from ..model import Fault, FaultKind, Reply
+from .ratelimit import duration, retry_after
+
+HOUR = 3600.0
+CAPACITY_PAUSE = 20.0  #: what the service itself names when it is short of capacity
+TOKEN_PAUSE = 60.0  #: the token window is a minute; less would only find it still full
+LONGEST_MESSAGE = 500
+
+
+class Cause(StrEnum):
+    """Which limit a 429 speaks of."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    CAPACITY = "capacity"  #: the service is short of machines; our quota is fine
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the service says it counted."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The job is done."""
+
+    usage: Usage
+    outcome = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """A limit is reached; leave this quota alone for ``wait`` seconds. Nobody's fault."""
+
+    cause: Cause
+    wait: float | None  #: None where the service does not say
+    outcome = "throttled"
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """The job alone is larger than the region's whole limit; smaller jobs still fit."""
+
+    message: str
+    outcome = "oversized"
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """The region failed; another one, or a later try, may well answer."""
+
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request itself is wrong; no region will ever answer it."""
+
+    code: str
+    message: str
+    outcome = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """The region will not serve us in this run: at all, or not this model."""
+
+    reason: str
+    model_only: bool = False
+    outcome = "barred"
+
+
+@dataclass(frozen=True, slots=True)
+class Hindered:
+    """Our own machine could not send the request; the region is not to blame."""
+
+    message: str
+    outcome = "local"
+
+
+Verdict = Answered | Throttled | Oversized | Faulty | Refused | Barred | Hindered
+
+_CAPACITY = re.compile(r"high demand|temporarily unable|no_capacity|overloaded", re.IGNORECASE)
+_TOKENS = re.compile(r"token rate limit|tokens per|\bTPM\b", re.IGNORECASE)
+_REQUESTS = re.compile(r"call rate limit|requests per|\bRPM\b", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"request too large|larger than", re.IGNORECASE)
+_BILLING = frozenset(
+    {
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+    }
+)
+_KEY = re.compile(r"\bsk-[\w*.-]+")  # OpenAI repeats a part of the key that it refuses
+_TRANSIENT = frozenset({408, 409, 424, 425})
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The error that a body carries: ``{"error": {...}}`` or Azure's flat form."""
+
+    code: str
+    kind: str
+    message: str
+
+
+def judge(outcome: Reply | Fault) -> Verdict:
+    """Say what an outcome means for the job and for the region."""
+    if isinstance(outcome, Fault):
+        if outcome.kind is FaultKind.LOCAL:
+            return Hindered(outcome.detail)
+        return Faulty(outcome.kind.value, outcome.detail)
+    if outcome.status == 200:
+        return _answer(outcome.body)
+    return _error(outcome, _said(outcome))
+
+
+def _answer(body: bytes) -> Verdict:
+    """A 200 counts only with at least one choice that has a message."""
+    try:
+        answer = orjson.loads(body)
+        message = answer["choices"][0]["message"]
+    except (ValueError, LookupError, TypeError):
+        message = answer = None
+    if not isinstance(message, dict):
+        return Faulty("bad_payload", f"a 200 that holds no chat completion: {_sample(body)}")
+    return Answered(_usage(answer.get("usage")))
+
+
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage()
+    details = usage.get("prompt_tokens_details")
+    return Usage(
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _error(reply: Reply, said: _Said) -> Verdict:
+    match reply.status:
+        case 429:
+            return _throttled(reply, said)
+        case 401 | 403:
+            return Barred(f"{reply.status} {said.message}")
+        case 404:
+            return Barred(f"404 {said.message}", model_only=True)
+        case status if 300 <= status < 400:
+            return Barred(
+                f"{status} answers with a redirect: the endpoint is not the service's own"
+            )
+        case status if status in _TRANSIENT or status >= 500 or status < 300:
+            return Faulty(f"http_{status}", said.message)
+        case status:
+            return Refused(said.code or f"http_{status}", said.message)
+
+
+def _throttled(reply: Reply, said: _Said) -> Verdict:
+    if not _BILLING.isdisjoint((said.code, said.kind)):
+        return Barred(f"429 {said.message}")
+    cause = _cause(reply, said)
+    wait = _wait(reply, said, cause)
+    if _TOO_LARGE.search(said.message) or (wait is not None and wait >= HOUR):
+        return Oversized(said.message)
+    return Throttled(cause, wait)
+
+
+def _cause(reply: Reply, said: _Said) -> Cause:
+    """Which limit it was: the words first, then the headers that name it, then what is used up."""
+    if _CAPACITY.search(said.message) or _CAPACITY.search(said.code):
+        return Cause.CAPACITY
+    named = " ".join(reply.headers.get(name, "") for name in ("x-ratelimit-type", "policy-id"))
+    hint = f"{said.kind} {named}".lower()
+    if _TOKENS.search(said.message) or "token" in hint:
+        return Cause.TOKENS
+    if _REQUESTS.search(said.message) or "request" in hint.replace("invalid_request", ""):
+        return Cause.REQUESTS
+    for cause in (Cause.TOKENS, Cause.REQUESTS):
+        if reply.headers.get(f"x-ratelimit-remaining-{cause}") == "0":
+            return cause
+    return Cause.OTHER
+
+
+def _wait(reply: Reply, said: _Said, cause: Cause) -> float | None:
+    """The longest wait that the reply asks for.
+
+    A token limit that asks for a second or less is not believed: its window is a minute.
+    """
+    headers = reply.headers
+    asked = list(retry_after(headers, said.message))
+    reset = duration(headers.get(f"x-ratelimit-reset-{cause}"))
+    wait = max([*asked, *([reset] if reset else [])], default=None)
+    if cause is Cause.TOKENS and (wait is None or wait <= 1):
+        return reset or duration(headers.get("x-ratelimit-renewalperiod-tokens")) or TOKEN_PAUSE
+    if cause is Cause.CAPACITY and wait is None:
+        return CAPACITY_PAUSE
+    return wait
+
+
+def _said(reply: Reply) -> _Said:
+    try:
+        body = orjson.loads(reply.body)
+    except ValueError:
+        return _Said("", "", _sample(reply.body))
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return _Said("", "", str(error)[:LONGEST_MESSAGE])
+    message = _KEY.sub("sk-…", str(error.get("message") or _sample(reply.body)))
+    return _Said(
+        str(error.get("code") or ""), str(error.get("type") or ""), message[:LONGEST_MESSAGE]
+    )
+
+
+def _sample(body: bytes) -> str:
+    """The beginning of a body that is no JSON, on one line."""
+    return " ".join(body[:200].decode("utf-8", "replace").split()) or "(empty)"

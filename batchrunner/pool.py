@@ -1,0 +1,174 @@
+"""Where callers wait for a region: the asynchronous face of the router.
+
+Theory of operation. Those who wait stand in lanes: one for each model and set of avoided regions,
+so that a job that only one region may take holds up nobody else. In a lane the lowest ordinal is
+first, so a job that was throttled comes before new ones. ``_assign`` is the one place that hands
+out leases: it runs whenever something changes (a caller joins, a request ends, the alarm rings)
+and sets one alarm for the soonest opening. Where the first of a lane does not fit, the smallest
+of those close behind may go ahead, so that no allowance is stranded; but only so often, so that
+nobody starves.
+"""
+
+import asyncio
+import math
+from bisect import insort
+from dataclasses import dataclass, field
+
+from .model import Job
+from .policy.ratelimit import NOTHING, Advertised
+from .policy.region import Region, RegionStatus
+from .policy.router import Lease, Router
+from .policy.verdict import Verdict
+from .policy.window import EPSILON
+
+LOOKAHEAD = 16  #: how far behind the first a smaller job is looked for
+PATIENCE = 64  #: how often the first of a lane lets another go ahead
+
+Lane = tuple[str, frozenset[str]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    job: Job
+    since: float
+    granted: asyncio.Future[Lease | None]
+    overtaken: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class RegionPool:
+    """First come, first served, at the pace of the regions' quotas."""
+
+    _router: Router
+    _lanes: dict[Lane, list[_Waiter]] = field(init=False, default_factory=dict)
+    _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
+
+    def __repr__(self) -> str:
+        in_flight = ", ".join(f"{r.name} {r.in_flight}" for r in self._router.regions)
+        return f"<RegionPool {self.waiting} waiting | {in_flight}>"
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a region."""
+        return sum(map(len, self._lanes.values()))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more leases are given."""
+        return self._closed
+
+    async def lease(self, job: Job, avoid: frozenset[str]) -> Lease | None:
+        """Wait for a region that takes ``job``; None where none will, or the pool is closed."""
+        loop = asyncio.get_running_loop()
+        lane = (job.model, avoid)
+        if self._closed:
+            return None
+        if lane not in self._lanes:
+            picked = self._router.pick(loop.time(), job, avoid)
+            if picked is None or isinstance(picked, Lease):
+                return picked
+        waiter = _Waiter(job, loop.time(), loop.create_future())
+        insort(self._lanes.setdefault(lane, []), waiter, key=_ordinal)
+        self._assign()
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            self._withdraw(lane, waiter)
+            raise
+
+    def settle(self, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING) -> None:
+        """Report how a leased request ended, which may let others go ahead."""
+        self._router.settle(asyncio.get_running_loop().time(), lease, verdict, limits)
+        self._assign()
+
+    def targets(self, model: str) -> list[Region]:
+        """The regions that can answer jobs of ``model``, now or later."""
+        return self._router.targets(model)
+
+    def close(self) -> None:
+        """Give no more leases: those who wait are sent away, those in flight go on."""
+        self._closed = True
+        for lane in self._lanes.values():
+            for waiter in lane:
+                _grant(waiter, None)
+        self._lanes.clear()
+        self._assign()
+
+    def statistics(self) -> tuple[RegionStatus, ...]:
+        """Every region at this moment."""
+        return self._router.statistics(asyncio.get_running_loop().time())
+
+    def _assign(self) -> None:
+        """Hand regions to those who wait, and set an alarm for the rest."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if not self._lanes:
+            return
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        soonest = math.inf
+        for lane, waiters in sorted(self._lanes.items(), key=_first_ordinal):
+            soonest = min(soonest, self._assign_lane(now, lane[1], waiters))
+            if not waiters:
+                del self._lanes[lane]
+        if soonest < math.inf:
+            self._alarm = loop.call_at(now + max(soonest, EPSILON), self._assign)
+
+    def _assign_lane(self, now: float, avoid: frozenset[str], waiters: list[_Waiter]) -> float:
+        """Grant what can be granted in one lane; returns when to look again."""
+        while waiters:
+            first = waiters[0]
+            if first.granted.done():
+                waiters.pop(0)
+                continue
+            picked = self._router.pick(now, first.job, avoid, now - first.since)
+            if picked is None or isinstance(picked, Lease):
+                _grant(waiters.pop(0), picked)
+            elif not self._overtake(now, avoid, waiters):
+                return picked
+        return math.inf
+
+    def _overtake(self, now: float, avoid: frozenset[str], waiters: list[_Waiter]) -> bool:
+        """Let the smallest job close behind the first go ahead, if a region takes it now."""
+        first = waiters[0]
+        if first.overtaken >= PATIENCE or len(waiters) == 1:
+            return False
+        tokens = self._router.estimate.tokens
+        index = min(range(min(len(waiters), LOOKAHEAD)), key=lambda i: tokens(waiters[i].job))
+        if index == 0:
+            return False
+        other = waiters[index]
+        if other.granted.done():
+            waiters.pop(index)
+            return True
+        picked = self._router.pick(now, other.job, avoid, now - other.since)
+        if not isinstance(picked, Lease):
+            return False
+        first.overtaken += 1
+        _grant(waiters.pop(index), picked)
+        return True
+
+    def _withdraw(self, lane: Lane, waiter: _Waiter) -> None:
+        """Take back what a cancelled caller waited for, or was granted too late to be used."""
+        waiters = self._lanes.get(lane, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._lanes[lane]
+        elif not waiter.granted.cancelled() and (lease := waiter.granted.result()) is not None:
+            self.settle(lease, None)
+
+
+def _grant(waiter: _Waiter, lease: Lease | None) -> None:
+    if not waiter.granted.done():
+        waiter.granted.set_result(lease)
+
+
+def _ordinal(waiter: _Waiter) -> int:
+    return waiter.job.ordinal
+
+
+def _first_ordinal(lane: tuple[Lane, list[_Waiter]]) -> int:
+    return lane[1][0].job.ordinal
