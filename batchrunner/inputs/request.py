@@ -1,0 +1,116 @@
+"""What a job may ask for: the shape of a request body, and the fields that no job may set."""
+
+import re
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NotRequired, Required
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
+
+from .strict import RefusedError, kind
+
+#: The paths that a job may be posted to, by the ``url`` of a Batch line.
+PATHS = {
+    "/v1/chat/completions": "/chat/completions",
+    "/chat/completions": "/chat/completions",
+}
+
+_ELSEWHERE = "is no request field: keys and endpoints come from the environment, not from a job"
+_OPTION = "is no request field: "
+
+#: Fields that no body may have, and the reason: they would reroute, unlock or reshape the request.
+REFUSED = {
+    **dict.fromkeys(
+        (
+            *("api_key", "api-key", "authorization", "organization", "project"),
+            *("base_url", "endpoint", "azure_endpoint", "azure_deployment", "azure_ad_token"),
+            *("api_version", "api-version", "url", "path", "method"),
+            *("headers", "extra_headers", "default_headers", "extra_query", "query"),
+        ),
+        _ELSEWHERE,
+    ),
+    "extra_body": _OPTION + "write its fields directly into the body",
+    "timeout": _OPTION + "use --timeout",
+    "max_retries": _OPTION + "use --max-attempts",
+    "system": _OPTION + "write a message with the role system, or use --system",
+    "prompt": "belongs to a line without messages or body: write either the one or the other",
+    "id": "belongs beside the body, not into it",
+    "custom_id": "belongs beside the body, not into it",
+    "body": "stands inside of another body: write its fields directly",
+}
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Message(TypedDict):
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]  # how pydantic is told
+    role: Annotated[str, Field(min_length=1)]
+    content: NotRequired[str | list[Any] | None]
+
+
+class _Body(TypedDict, total=False):
+    """The fields that this program reads; the service judges the others."""
+
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
+    messages: Required[Annotated[list[_Message], Field(min_length=1)]]
+    model: str
+    max_tokens: Count | None
+    max_completion_tokens: Count | None
+    n: Count | None
+    stream: Literal[False] | None
+
+
+_VALIDATOR = TypeAdapter(_Body).validator
+
+_MUST_BE = {
+    "messages": "a list of at least one message",
+    "message": 'an object such as {"role": "user", "content": "…"}',
+    "role": 'a text such as "user"',
+    "content": "a text, a list of parts, or null",
+    "model": "a text",
+    "stream": "false or left out: answers are written whole",
+    "body": "an object with messages",
+}
+_NUMBER = "a whole number of at least 1"
+
+
+def check(body: Any, at: str = "") -> None:
+    """Refuse a body that cannot be a chat request; ``at`` is where it stands in its line."""
+    if type(body) is dict and not REFUSED.keys().isdisjoint(body):
+        field = next(field for field in body if field in REFUSED)
+        raise RefusedError(f"{at}{field} {REFUSED[field]}")
+    try:
+        _VALIDATOR.validate_python(body)
+    except ValidationError as error:
+        raise RefusedError(_sentence(error, at)) from None
+
+
+@lru_cache(maxsize=1024)
+def check_model(name: str) -> str:
+    """``name``, if it can be one; it becomes a part of the URL in Azure."""
+    if _MODEL.fullmatch(name) is None or ".." in name:
+        raise RefusedError("model must be a name such as gpt-4o-mini: letters, digits, . _ - : /")
+    return name
+
+
+_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,255}")
+
+
+def _sentence(error: ValidationError, at: str) -> str:
+    """The first thing that is wrong, and what should be there instead."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = [part for part in first["loc"] if part not in ("str", "list[any]")]
+    match place:
+        case [str(name)]:
+            field, must = f"{at}{name}", _MUST_BE.get(name, _NUMBER)
+        case [str(name), int(index)]:
+            field, must = f"{at}{name}[{index}]", _MUST_BE["message"]
+        case [str(name), int(index), str(part), *_]:
+            field, must = f"{at}{name}[{index}].{part}", _MUST_BE[part]
+        case _:
+            field, must = at.rstrip("."), _MUST_BE["body"]
+    if first["type"] == "missing":
+        return f"{field} is missing: it must be {must}"
+    value = first["input"]
+    found = "empty" if value in ("", []) else kind(value)
+    return f"{field} must be {must}; it is {found}"

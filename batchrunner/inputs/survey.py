@@ -1,0 +1,152 @@
+"""The first pass: everything that can be known of an input before anything is sent."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ..errors import InputError
+from .duplicates import Seen
+from .identity import Identity, identify
+from .jsonl import NO_DEFAULTS, Defaults, read
+from .source import Source
+from .strict import RefusedError
+
+_KEPT = 1000  # reasons and duplicates that are kept; the rest is counted
+_SUSPECTS = 10_000  # hashes that are looked at again
+_HOPELESS = 1000  # bad lines from the start, without one good: this is another format
+_PRINTED = 100  # lines of a message
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """An id that was taken already."""
+
+    id: str
+    first: int  #: the ordinal of the line that has it
+    again: int  #: the ordinal of a later line that has it too
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the first pass saw."""
+
+    path: Path
+    identity: Identity
+    jobs: int = 0
+    lines: int = 0  #: physical ones, with the blank ones
+    bad: dict[int, str] = field(default_factory=dict)  #: ordinal to reason, of the first thousand
+    bad_count: int = 0
+    duplicates: list[Duplicate] = field(default_factory=list)  #: the first thousand
+    models: Counter[str] = field(default_factory=Counter)  #: how many jobs want each model
+
+    def bad_message(self) -> str:
+        """Every bad line with its number, and what to do."""
+        return _message(
+            f"{self.path}: {_counted(self.bad_count, 'line')} cannot be a job",
+            (f"line {ordinal + 1}: {reason}" for ordinal, reason in self.bad.items()),
+            self.bad_count,
+            "nothing was sent: correct these lines, or use --bad-lines record to go on without",
+        )
+
+    def duplicate_message(self) -> str:
+        """Every id that occurs again with its lines, and what to do."""
+        return _message(
+            f"{self.path}: ids must be unique",
+            (
+                f"line {twin.again + 1}: the id {twin.id!a} is that of line {twin.first + 1}"
+                for twin in self.duplicates
+            ),
+            len(self.duplicates),
+            "nothing was sent: give each line an id of its own, or leave all ids out",
+        )
+
+
+async def survey(
+    path: str | os.PathLike[str], defaults: Defaults = NO_DEFAULTS, limit: int | None = None
+) -> Survey:
+    """Look at every line of ``path``, or at the first ``limit`` that are not blank.
+
+    Costs eight bytes of memory for a job. Raises ``InputError`` for a file of another format,
+    where no line would be a job.
+    """
+    async with Source(path) as source:
+        found = Survey(source.path, await identify(source.path))
+    seen = Seen()
+
+    def job(ordinal: int, line: bytes) -> None:
+        try:
+            request = read(line, defaults)
+        except RefusedError as refused:
+            _note(found, ordinal, str(refused))
+        else:
+            found.jobs += 1
+            found.models[request.model] += 1
+            seen.add(str(ordinal) if request.id is None else request.id)
+
+    found.lines = await _each_line(path, limit, job)
+    suspects = set(islice(seen.suspects(), _SUSPECTS))
+    if suspects:
+        await _confirm(found, suspects, seen, defaults, limit)
+    return found
+
+
+async def _each_line(
+    path: str | os.PathLike[str], limit: int | None, look: Callable[[int, bytes], None]
+) -> int:
+    """Show every line that is not blank to ``look``; how many lines there are."""
+    ordinal = -1
+    left = -1 if limit is None else limit
+    async with Source(path) as source:
+        async for lines in source:
+            for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020  # goes on
+                if left == 0:
+                    return ordinal
+                if line and not line.isspace():
+                    look(ordinal, line)
+                    left -= 1
+    return ordinal + 1
+
+
+def _note(found: Survey, ordinal: int, reason: str) -> None:
+    found.bad_count += 1
+    if len(found.bad) < _KEPT:
+        found.bad[ordinal] = reason
+    if found.bad_count == _HOPELESS and not found.jobs:
+        line, first = next(iter(found.bad.items()))
+        raise InputError(
+            f"{found.path} is no JSON Lines file: none of its first {_HOPELESS:,} lines is a job;"
+            f" line {line + 1} {first}"
+        )
+
+
+async def _confirm(
+    found: Survey, suspects: set[int], seen: Seen, defaults: Defaults, limit: int | None
+) -> None:
+    """Look at the lines again, and note the ids that really occur twice."""
+    first: dict[str, int] = {}
+
+    def compare(ordinal: int, line: bytes) -> None:
+        try:
+            request = read(line, defaults)
+        except RefusedError:
+            return
+        name = str(ordinal) if request.id is None else request.id
+        if seen.hashed(name) in suspects:
+            before = first.setdefault(name, ordinal)
+            if before != ordinal and len(found.duplicates) < _KEPT:
+                found.duplicates.append(Duplicate(name, before, ordinal))
+
+    await _each_line(found.path, limit, compare)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _message(head: str, listed: Iterable[str], count: int, remedy: str) -> str:
+    shown = list(islice(listed, _PRINTED))
+    more = [f"… and {count - len(shown):,} more"] if count > len(shown) else []
+    return "\n".join([head, *shown, *more, remedy])
