@@ -1,0 +1,145 @@
+"""The results file of a run, which is also its memory: a job that has a line here is done."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import anyio
+import anyio.to_thread
+
+from ..errors import BatchrunnerError
+from .disk import DISK, Disk
+from .group import obituary
+from .lines import check
+from .recovery import Known, Recovered, recover
+from .results_file import tail
+from .tape import Tape
+from .writer import Durability, Pace, Writer
+
+
+class Journal:
+    """Appends lines to the results, a group at a time, in a thread of its own.
+
+    ``open`` recovers the file and may take seconds: call it in a thread. Then::
+
+        async with journal:
+            await journal.append(line)      # the system has it: it survives kill -9
+            await journal.sync()            # the medium has it: it survives a power cut
+
+    ``done`` holds every job that has a line, or whose line is on its way. What a checkpoint may
+    promise is taken *before* the sync: ``offset = journal.appended``, then ``await sync()``.
+    """
+
+    def __init__(self, path: Path, recovered: Recovered, pace: Pace, disk: Disk = DISK) -> None:
+        self.path = path
+        self.recovered = recovered
+        self.done = recovered.done
+        self.appended = recovered.size  #: length of the file once everything appended is written
+        self._disk = disk
+        self._tape = Tape(path, recovered.fd, recovered.size, disk)
+        self._writer = Writer(self._tape, pace)
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @classmethod
+    def open(  # noqa: PLR0913 - settings, by keyword only, each with a default
+        cls,
+        path: Path,
+        *,
+        synced: int = 0,
+        records: int = 0,
+        drop: Callable[[bytes], bool] | None = None,
+        repair: bool = False,
+        before_compaction: Callable[[], None] | None = None,
+        durability: Durability = "normal",
+        disk_wait: float = 600.0,
+        disk: Disk = DISK,
+    ) -> Self:
+        """Recover the results at ``path``, see ``recovery``, and make them ready for more."""
+        known = Known(
+            synced=synced,
+            records=records,
+            drop=drop,
+            repair=repair,
+            before_compaction=before_compaction,
+        )
+        pace = Pace(durability=durability, disk_wait=disk_wait)
+        return cls(path, recover(path, known, disk), pace, disk)
+
+    @property
+    def records(self) -> int:
+        """How many lines there are once everything appended is written."""
+        return len(self.done)
+
+    @property
+    def written(self) -> int:
+        """How many bytes the system has."""
+        return self._tape.size
+
+    @property
+    def synced(self) -> int:
+        """How many bytes the medium has."""
+        return self._tape.synced
+
+    @property
+    def stalled(self) -> str | None:
+        """Why nothing can be written at the moment; None while all is well."""
+        return self._writer.stalled
+
+    def tail(self, offset: int) -> Iterator[bytes]:
+        """The whole lines from ``offset`` on, which is the beginning of one."""
+        return tail(self.path, offset, self._disk)
+
+    async def append(self, line: bytes) -> None:
+        """Return when the line is written.
+
+        One who is cancelled while waiting has appended nevertheless. Raises ``DiskError`` when
+        the line cannot be written, now or ever; ``ValueError`` for what is not a whole line, or
+        the second line of a job.
+        """
+        entry = check(line)
+        if entry is None:
+            raise ValueError("not a whole line of results")
+        if entry[0] in self.done:
+            raise ValueError(f"job {entry[0]} has its line already")
+        group = self._writer.put(line)
+        self.done.mark(*entry)
+        self.appended += len(line)
+        await group.wait()
+
+    async def sync(self) -> None:
+        """Return when every line appended before is on the medium."""
+        await self._writer.sync().wait()
+
+    async def aclose(self, *, patiently: bool = True) -> None:
+        """Write and sync what was appended, then close the file; raises what kept it from that.
+
+        With a full disk, ``patiently`` waits for room as long as an append does.
+        """
+        self._writer.close(patiently=patiently)
+        if self._thread is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._thread.join)
+        self.close()
+        if self._writer.death is not None:
+            raise obituary(self._writer.death)
+
+    def close(self) -> None:
+        """Close the file of a journal that was never entered, or is closed already."""
+        if not self._closed:
+            self._closed = True
+            self._tape.close()
+
+    async def __aenter__(self) -> Self:
+        self._thread = threading.Thread(target=self._writer.run, name="results", daemon=True)
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self.aclose()
+            return
+        with suppress(BatchrunnerError):  # what is on its way already says more
+            await self.aclose(patiently=False)

@@ -1,0 +1,180 @@
+"""The bytes of a result: one line that certifies itself. Pure.
+
+Theory of operation. A line is one JSON object of fixed shape::
+
+    {"i":…,"fp":"…","custom_id":…,"response":…,"error":…,"region":…,"attempts":[…],"cfg":"…","crc":"…"}
+
+``i`` and ``fp`` come first and ``cfg`` and ``crc`` last, at places that can be found without
+parsing, and ``crc`` covers every byte before it. So ``check`` tells a whole line from a torn one
+at the speed of a checksum, while any JSON reader can read the same line.
+
+The body of a reply is put in as it came, so two things need care. It may be laid out over many
+lines: a raw line end cannot stand inside a JSON string, only between tokens, where it means
+nothing, so line ends and the indentation behind them are dropped, and not a digit of the answer
+changes. And it may hold keys like ours, ``"error"`` among them: therefore ``failed`` looks for
+the *last* such key. What follows the body was written here, where no other key has that name, and
+in a string the quotes would be escaped: the last match is ours, whatever the body says.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ..model import Attempt, Failure, Reply, Result
+
+MAX_LINE = 64 << 20  #: bytes; a longer line is neither written nor read
+MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
+EXCERPT = 2_000  #: characters kept of a body that is not JSON
+
+_HEAD = re.compile(rb'\{"i":(0|[1-9][0-9]{0,9}),"fp":"([0-9a-f]{16})",')
+_TAIL = re.compile(rb',"cfg":"[0-9a-f]{8}","crc":"([0-9a-f]{8})"\}\n')
+_TAIL_SIZE = len(b',"cfg":"00000000","crc":"00000000"}\n')
+_CRC_SIZE = len(b',"crc":"00000000"}\n')
+_LINE_END = re.compile(rb"[\r\n]\s*")
+
+
+class LineError(ValueError):
+    """A result that cannot be a line: it is too long, or its head would not be read back.
+
+    The caller records a failure without the reply in its place.
+    """
+
+
+def encode(result: Result, cfg: str) -> bytes:
+    """The line of a result, with its line end; ``check`` accepts whatever this returns.
+
+    ``cfg`` is 8 hex digits. The body of an answer is trusted to be JSON, since it has been judged
+    by its content; that of a failure is not. Raises ``LineError``.
+    """
+    record = {
+        "i": result.job.ordinal,
+        "fp": result.job.fingerprint,
+        "custom_id": result.job.id,
+        "response": _response(result.reply, trusted=result.failure is None),
+        "error": _error(result.failure),
+        "region": result.region,
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
+        "cfg": cfg,
+    }
+    return _seal(_dump(record)[:-1])
+
+
+def check(line: bytes) -> tuple[int, bytes] | None:
+    """Ordinal and fingerprint (16 hex digits) of a whole line; None for anything else."""
+    head = _HEAD.match(line)
+    tail = _TAIL.fullmatch(line, len(line) - _TAIL_SIZE) if head else None
+    if head is None or tail is None or line.find(b"\n") != len(line) - 1:
+        return None
+    if zlib.crc32(line[:-_CRC_SIZE]) != int(tail[1], 16):
+        return None
+    return int(head[1]), head[2]
+
+
+def decode(line: bytes) -> Mapping[str, Any]:
+    """What a line says, for readers; ``ValueError`` if it is no JSON object."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:  # stricter than JSON: it takes no lone surrogate
+        record = _loads(line)
+    if not isinstance(record, dict):
+        raise ValueError("a line of results is a JSON object")  # noqa: TRY004 - the caller gave bytes
+    return record
+
+
+def failed(line: bytes) -> bool:
+    """Whether a whole line holds a failure. No JSON is parsed."""
+    return not line.startswith(b"null", line.rfind(b',"error":') + 9)
+
+
+def retryable(line: bytes) -> bool:
+    """Whether a whole line holds a failure that may end otherwise next time."""
+    error = line.rfind(b',"error":') + 9
+    return line.startswith(b"{", error) and b',"retryable":true},"region":' in line[error:]
+
+
+def _seal(sealed: bytes) -> bytes:
+    line = b'%b,"crc":"%08x"}\n' % (sealed, zlib.crc32(sealed))
+    if len(line) > MAX_LINE:
+        raise LineError(f"the line of a result would have {len(line)} bytes, {MAX_LINE} at most")
+    if not _HEAD.match(line) or not _TAIL.fullmatch(line, len(line) - _TAIL_SIZE):
+        raise LineError("ordinal, fingerprint or cfg do not have the form of a results file")
+    return line
+
+
+def _dump(record: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(record)
+    except TypeError:  # a lone surrogate in some text: it has no UTF-8
+        cfg = record.pop("cfg")
+        return orjson.dumps({**_clean(record), "sanitized": True, "cfg": cfg})
+
+
+def _clean(value: Any) -> Any:
+    """The same value with U+FFFD in place of every lone surrogate."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {key: _clean(member) for key, member in value.items()}
+        case list():
+            return [_clean(member) for member in value]
+        case _:
+            return value
+
+
+def _response(reply: Reply | None, *, trusted: bool) -> dict[str, Any] | None:
+    if reply is None:
+        return None
+    headers, body = reply.headers, reply.body
+    return {
+        "status_code": reply.status,
+        "request_id": headers.get("x-request-id") or headers.get("apim-request-id"),
+        "body": _one_line(body) if trusted or _is_json(body) else _excerpt(body),
+    }
+
+
+def _error(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"code": failure.code, "message": failure.message, "retryable": failure.retryable}
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    record = {
+        "region": attempt.region,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "s": round(attempt.seconds, 3),
+    }
+    if attempt.cause is not None:
+        record["cause"] = attempt.cause
+    return record
+
+
+def _one_line(body: bytes) -> orjson.Fragment:
+    if b"\n" in body or b"\r" in body:
+        body = _LINE_END.sub(b"", body)
+    return orjson.Fragment(body)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _excerpt(body: bytes) -> str:
+    return body[: 4 * EXCERPT].decode("utf-8", "replace")[:EXCERPT]
+
+
+def _loads(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except RecursionError:
+        raise ValueError("a line of results is nested too deeply") from None
