@@ -7,7 +7,7 @@ from random import Random
 
 import anyio
 
-from .model import Attempt, Fault, Failure, Job, Reply, Result
+from .model import Attempt, Failure, Fault, Job, Reply, Result
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import Lease

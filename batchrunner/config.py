@@ -1,0 +1,164 @@
+"""Mappings -> Settings. Pure: files and the environment are read elsewhere.
+
+A setting is taken from the first of these that has it: the command line, the process
+environment, ``.env``, the TOML file of ``--config``, the default.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError
+from .targets import (
+    COMPANIONS,
+    ENDPOINT,
+    FALLBACK,
+    KEY,
+    Target,
+    distinct,
+    make_target,
+    read_targets,
+)
+
+PREFIX = "BATCHRUNNER_"
+PARSER = 1  #: raised when the same input line begins to mean another request
+SEMANTIC = ("model", "system", "temperature", "max_tokens")
+
+
+class Settings(BaseModel):
+    """Everything a run needs to know besides its files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    targets: tuple[Target, ...] = ()
+    model: str | None = Field(None, min_length=1, description="model of lines that name none")
+    system: str | None = Field(None, description="system message of lines that have none")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="temperature of lines that set none"
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="longest answer, in tokens, of lines that set none"
+    )
+    concurrency: int = Field(256, ge=1, le=100_000, description="most jobs in flight, in total")
+    strategy: Literal["balanced", "ordered"] = Field(
+        "balanced", description="how to choose among open regions"
+    )
+    no_fallback: bool = Field(default=False, description="never use plain OpenAI; wait instead")
+    fallback_after: float = Field(
+        0.0, ge=0, description="seconds a job waits for Azure before plain OpenAI may take it"
+    )
+    max_attempts: int = Field(6, ge=1, description="faults of regions after which a job fails")
+    timeout: float = Field(300.0, gt=0, description="seconds for a whole attempt")
+    limit: int | None = Field(None, ge=1, description="only the first N jobs")
+    bad_lines: Literal["fail", "record"] = Field(
+        "fail", description="refuse the input, or record lines that are no jobs as failed"
+    )
+    retry_failed: bool = Field(default=False, description="run permanently failed jobs again")
+    restart: bool = Field(default=False, description="move earlier results aside and start anew")
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """The settings that change what is asked; the rest may differ from run to run."""
+        return {"parser": PARSER} | {name: getattr(self, name) for name in SEMANTIC}
+
+    @property
+    def fingerprint(self) -> str:
+        """BLAKE2b-128 of the settings that change what is asked, 32 hex digits."""
+        canonical = orjson.dumps(self.meaning, option=orjson.OPT_SORT_KEYS)
+        return hashlib.blake2b(canonical, digest_size=16).hexdigest()
+
+
+OPTIONS = tuple(name for name in Settings.model_fields if name != "targets")
+
+
+def read_settings(
+    options: Mapping[str, Any], environ: Mapping[str, str], toml: Mapping[str, Any]
+) -> Settings:
+    """Put the settings together; ConfigError names what is wrong and the remedy.
+
+    ``options`` are those of the command line, without the ones not given; ``environ`` is the
+    process environment laid over ``.env``; ``toml`` is what the file of ``--config`` holds.
+    """
+    if unknown := [name for name in toml if name not in {*OPTIONS, "regions"}]:
+        raise ConfigError(f"--config: unknown key {unknown[0]!r}; known: {', '.join(OPTIONS)}")
+    given = {name: toml[name] for name in OPTIONS if name in toml}
+    given |= _from_environ(environ)
+    given |= {name: value for name, value in options.items() if value is not None}
+    targets = read_targets(environ)
+    if "regions" in toml:
+        targets = distinct([*_from_toml(toml["regions"], environ), *_fallback_of(targets)])
+    try:
+        return Settings.model_validate(given | {"targets": targets})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise ConfigError(f"{_called(name, options, environ)}: {first['msg']}") from None
+
+
+def require_targets(settings: Settings) -> None:
+    """ConfigError where there is nowhere to send anything."""
+    usable = [t for t in settings.targets if not (settings.no_fallback and t.is_fallback)]
+    if not usable:
+        raise ConfigError(
+            f"no region is configured: set {KEY}_1 and {ENDPOINT}_1 (see .env.example), "
+            "or try it without keys: --simulate"
+        )
+
+
+def variables() -> dict[str, str]:
+    """Every variable that is read, with its meaning, in the order of ``.env.example``."""
+    numbered = {f"{name}_1": meaning for name, meaning in COMPANIONS.values()}
+    pair = {f"{KEY}_1": "the key of a region", f"{ENDPOINT}_1": "https://….openai.azure.com/"}
+    plain = dict(FALLBACK.values())
+    fields = Settings.model_fields
+    options = {PREFIX + name.upper(): fields[name].description or "" for name in OPTIONS}
+    return pair | numbered | plain | options
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    known = {PREFIX + name.upper(): name for name in OPTIONS}
+    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    if unknown := [name for name in given if name not in known]:
+        raise ConfigError(f"{unknown[0]} is no setting; known: {', '.join(known)}")
+    return {known[name]: text for name, text in given.items()}
+
+
+def _fallback_of(targets: tuple[Target, ...]) -> list[Target]:
+    return [target for target in targets if target.is_fallback]
+
+
+def _from_toml(regions: Any, environ: Mapping[str, str]) -> list[Target]:
+    """Regions as TOML tables; ``key`` holds the *name* of a variable, never the key."""
+    if not isinstance(regions, list) or not all(isinstance(r, dict) for r in regions):
+        raise ConfigError("--config: write each region as a table headed [[regions]]")
+    return [_toml_region(region, index, environ) for index, region in enumerate(regions, 1)]
+
+
+def _toml_region(region: Mapping[str, Any], index: int, environ: Mapping[str, str]) -> Target:
+    place = f"--config: region {index}"
+    fields = [*COMPANIONS, "key", "endpoint"]
+    if unknown := [name for name in region if name not in fields]:
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r}; known: {', '.join(fields)}")
+    if not isinstance(region.get("endpoint"), str):
+        raise ConfigError(f"{place}: endpoint is missing")
+    values = {"name": f"region_{index}", **region}
+    if values.get("auth") != "entra":
+        variable = values.get("key")
+        if not isinstance(variable, str) or not environ.get(variable):
+            raise ConfigError(
+                f"{place}: key must be the name of an environment variable that is set "
+                "(never the key itself), such as AZURE_OPENAI_API_KEY_1"
+            )
+        values["key"] = environ[variable]
+    return make_target(values, {field: f"{place}: {field}" for field in fields})
+
+
+def _called(name: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """What the user called a setting: the option, the variable, or the key of the file."""
+    if options.get(name) is not None:
+        return "--" + name.replace("_", "-")
+    variable = PREFIX + name.upper()
+    return variable if environ.get(variable) else f"--config: {name}"

@@ -1,0 +1,105 @@
+"""What the openai SDK knows: authentication, URLs, headers and error classes.
+
+Its clients are made here and nowhere else, with retries off and the environment kept out: by
+itself the SDK would add ``OPENAI_ORG_ID``, ``OPENAI_PROJECT_ID`` and ``OPENAI_CUSTOM_HEADERS`` to
+requests to Azure, and read its base URL from ``OPENAI_BASE_URL``.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from openai import AsyncAzureOpenAI, AsyncOpenAI
+
+from .errors import ConfigError
+from .targets import Target
+
+TokenProvider = Callable[[], Awaitable[str]]
+
+ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
+_LEAKS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_BASE_URL")
+#: headers that belong to one request or to the transport, not to the template
+_TRANSIENT = {"host", "connection", "content-length", "accept-encoding", "x-stainless-retry-count"}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What every request to one region for one model has in common."""
+
+    url: str
+    headers: dict[str, str]
+
+
+def make_client(
+    target: Target,
+    http_client: httpx2.AsyncClient,
+    token: TokenProvider | None = None,
+    timeout: float = 300.0,
+) -> AsyncOpenAI:
+    """An SDK client for a region; ``token`` is called for each request where auth is Entra."""
+    key = target.key.get_secret_value() if target.key else None
+    common: dict[str, Any] = {"http_client": http_client, "max_retries": 0, "timeout": timeout}
+    with _sealed_environment():
+        if target.speaks_v1:
+            return AsyncOpenAI(base_url=target.endpoint, api_key=key or token, **common)
+        return AsyncAzureOpenAI(
+            azure_endpoint=target.endpoint,
+            api_version=target.api_version,
+            api_key=key,
+            azure_ad_token_provider=None if key else token,
+            **common,
+        )
+
+
+def make_http_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+    """An HTTP client that ignores proxy variables and never carries a key to a redirect."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+    return httpx2.AsyncClient(
+        transport=transport, trust_env=False, follow_redirects=False, limits=limits
+    )
+
+
+async def make_template(
+    target: Target, path: str, model: str, token: TokenProvider | None = None
+) -> Template:
+    """Let the SDK prepare one request and keep what it made of URL and headers."""
+    seen: list[httpx2.Request] = []
+
+    def capture(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        return httpx2.Response(200, json={})
+
+    async with make_http_client(httpx2.MockTransport(capture)) as http_client:
+        client = make_client(target, http_client, token)
+        body = {"model": target.model_for(model), "messages": []}
+        await client.post(path, body=body, cast_to=httpx2.Response)
+    headers = {k: v for k, v in seen[0].headers.items() if k.lower() not in _TRANSIENT}
+    return Template(str(seen[0].url), headers)
+
+
+def entra_token() -> TokenProvider:
+    """A provider of Microsoft Entra ID tokens, refreshed by azure-identity."""
+    try:
+        from azure.identity.aio import (  # noqa: PLC0415 - an extra, loaded where it is used
+            DefaultAzureCredential,
+            get_bearer_token_provider,
+        )
+    except ImportError:
+        raise ConfigError(
+            "AZURE_OPENAI_AUTH=entra needs azure-identity: pip install 'batchrunner[entra]'"
+        ) from None
+    provider: TokenProvider = get_bearer_token_provider(DefaultAzureCredential(), ENTRA_SCOPE)
+    return provider
+
+
+@contextmanager
+def _sealed_environment() -> Iterator[None]:
+    """Hide from the SDK's constructors what they would read from the environment."""
+    hidden = {name: os.environ.pop(name) for name in _LEAKS if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

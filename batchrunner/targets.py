@@ -1,0 +1,188 @@
+"""Where requests may go: mappings -> the settings of every region. Pure.
+
+Each region is a numbered pair of variables, ``AZURE_OPENAI_API_KEY_n`` and
+``AZURE_OPENAI_ENDPOINT_n``, with optional companions of the same number; the pair without a
+number is one more region, and the first. ``OPENAI_API_KEY`` adds plain OpenAI, the fallback.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from .errors import ConfigError
+
+API_VERSION = (
+    "2024-10-21"  #: the latest dated version of the Azure API that is generally available
+)
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+OPENAI = "openai"
+
+#: companions of a region's key and endpoint: field -> (variable without its number, meaning)
+COMPANIONS = {
+    "name": ("AZURE_OPENAI_REGION", "its name in statistics; default: from the endpoint's host"),
+    "deployment": ("AZURE_OPENAI_DEPLOYMENT", "default: the job's model name"),
+    "api_version": (
+        "AZURE_OPENAI_API_VERSION",
+        f"default {API_VERSION}; an endpoint ending in /openai/v1/ needs none",
+    ),
+    "rpm": ("AZURE_OPENAI_RPM", "requests per minute; default: learned from the service"),
+    "tpm": ("AZURE_OPENAI_TPM", "tokens per minute; default: learned from the service"),
+    "concurrency": ("AZURE_OPENAI_CONCURRENCY", "most requests in flight"),
+    "priority": ("AZURE_OPENAI_PRIORITY", "lower numbers are used first; default 0"),
+    "quota_group": ("AZURE_OPENAI_QUOTA_GROUP", "regions of one group share one quota"),
+    "auth": ("AZURE_OPENAI_AUTH", "key or entra; default key"),
+}
+KEY, ENDPOINT = "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"
+#: plain OpenAI: field -> (variable, meaning)
+FALLBACK = {
+    "key": ("OPENAI_API_KEY", "adds plain OpenAI as the fallback"),
+    "endpoint": ("OPENAI_BASE_URL", f"default {OPENAI_BASE_URL}"),
+    "rpm": ("OPENAI_RPM", "requests per minute; default: learned from the service"),
+    "tpm": ("OPENAI_TPM", "tokens per minute; default: learned from the service"),
+    "concurrency": ("OPENAI_CONCURRENCY", "most requests in flight"),
+}
+_NUMBER = re.compile(rf"(?:{KEY}|{ENDPOINT})(?:_([1-9]\d*))?")
+
+
+class Target(BaseModel):
+    """The settings of one region; plain OpenAI is a region too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[\w .\-]+$")
+    kind: Literal["azure", "openai"] = "azure"
+    endpoint: str
+    key: SecretStr | None = None
+    deployment: str | None = Field(None, min_length=1)
+    api_version: str = Field(API_VERSION, min_length=1)
+    rpm: float | None = Field(None, gt=0, allow_inf_nan=False)
+    tpm: float | None = Field(None, gt=0, allow_inf_nan=False)
+    concurrency: int | None = Field(None, ge=1)
+    priority: int = 0
+    quota_group: str | None = Field(None, min_length=1)
+    auth: Literal["key", "entra"] = "key"
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether this is plain OpenAI, used when every Azure region is exhausted."""
+        return self.kind == "openai"
+
+    @property
+    def speaks_v1(self) -> bool:
+        """Whether the endpoint is of the v1 form, which takes the model from the body."""
+        return self.is_fallback or self.endpoint.rstrip("/").endswith("/openai/v1")
+
+    def model_for(self, model: str) -> str:
+        """What this region calls ``model``: its deployment, where that has another name."""
+        return self.deployment or model
+
+
+def read_targets(environ: Mapping[str, str]) -> tuple[Target, ...]:
+    """Every region that the variables name, in order, plain OpenAI last.
+
+    Raises ConfigError that names the variable and the remedy.
+    """
+    environ = {name: text.strip() for name, text in environ.items() if text.strip()}
+    targets = [_azure(environ, number) for number in _numbers(environ)]
+    if "OPENAI_API_KEY" in environ:
+        targets.append(_openai(environ))
+    return distinct(targets)
+
+
+def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The same regions; ConfigError where two have one name."""
+    seen: dict[str, Target] = {}
+    for target in targets:
+        if target.name in seen:
+            raise ConfigError(
+                f"two regions are called {target.name!r}: give each its own name with "
+                f"AZURE_OPENAI_REGION_n"
+            )
+        seen[target.name] = target
+    return tuple(seen.values())
+
+
+def make_target(values: Mapping[str, Any], variables: Mapping[str, str]) -> Target:
+    """Validate one region; ``variables`` says what to call each field in an error."""
+    _check_endpoint(values["endpoint"], variables["endpoint"])
+    try:
+        return Target.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = str(first["loc"][0])
+        raise ConfigError(f"{variables.get(field, field)}: {first['msg']}") from None
+
+
+def _numbers(environ: Mapping[str, str]) -> list[str]:
+    """The suffixes in use: ``""``, ``"_1"``, ``"_3"`` …, in order."""
+    found = {match[1] for name in environ if (match := _NUMBER.fullmatch(name))}
+    return [f"_{n}" if n else "" for n in sorted(found, key=lambda n: int(n or 0))]
+
+
+def _azure(environ: Mapping[str, str], number: str) -> Target:
+    variables = {"key": KEY + number, "endpoint": ENDPOINT + number}
+    variables |= {field: name + number for field, (name, _) in COMPANIONS.items()}
+    values = dict(_present(environ, variables))
+    needed = ["endpoint"] if values.get("auth") == "entra" else ["key", "endpoint"]
+    for field in needed:
+        if field not in values:
+            given = next(variables[f] for f in ("key", "endpoint") if f in values)
+            raise ConfigError(f"{given} is set but {variables[field]} is not: set both")
+    if "key" in values:
+        _check_key(values["key"], variables["key"])
+    values.setdefault("name", _name(values["endpoint"], number))
+    if values["name"] == OPENAI:
+        raise ConfigError(f"{variables['name']}: the name {OPENAI!r} is kept for plain OpenAI")
+    return make_target(values, variables)
+
+
+def _openai(environ: Mapping[str, str]) -> Target:
+    variables = {field: name for field, (name, _) in FALLBACK.items()}
+    values = dict(_present(environ, variables))
+    _check_key(values["key"], variables["key"])
+    values.setdefault("endpoint", OPENAI_BASE_URL)
+    return make_target(values | {"name": OPENAI, "kind": "openai"}, variables)
+
+
+def _present(
+    environ: Mapping[str, str], variables: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    return ((f, environ[variable]) for f, variable in variables.items() if variable in environ)
+
+
+def _name(endpoint: str, number: str) -> str:
+    """A name from the host; from the number where the host has none that would do."""
+    label = (urlsplit(endpoint).hostname or "").split(".")[0]
+    return label if label and not label.isdigit() and ":" not in label else f"region{number}"
+
+
+def _check_endpoint(endpoint: str, variable: str) -> None:
+    """Refuse what is no HTTPS URL, and plain HTTP beyond this machine."""
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if host is None or parts.scheme not in {"http", "https"}:
+        example = "https://my-resource.openai.azure.com/"
+        raise ConfigError(f"{variable} is no URL: write something like {example}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError(f"{variable}: leave out user name, query and fragment of the URL")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ConfigError(f"{variable}: http:// would show the key to the network; use https://")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_key(key: str, variable: str) -> None:
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(f"{variable} holds characters that no key has: paste it again")

@@ -1,0 +1,160 @@
+"""One request to one region: the only module that speaks HTTP.
+
+The SDK prepares a request once for each region, path and model; jobs then send their own bytes
+with its URL and headers through aiohttp, which costs a twentieth of the SDK's own machinery.
+Nothing is retried here, no redirect is followed, no proxy of the environment is used, and a
+deadline covers the whole attempt.
+"""
+
+import asyncio
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+import aiohttp
+import anyio
+import orjson
+
+from .model import Fault, FaultKind, Job, Reply
+from .sdk import Template, TokenProvider, make_template
+from .targets import Target
+
+LARGEST_BODY = 64 << 20  #: bytes of a decoded reply; no answer is larger
+TOKEN_LIFE = 30.0  #: seconds a prepared request with a token is used
+#: what an exception of aiohttp stands for; the first family that it belongs to
+_KINDS: tuple[tuple[type[Exception], FaultKind], ...] = (
+    (TimeoutError, FaultKind.TIMEOUT),
+    (aiohttp.ClientConnectorError, FaultKind.CONNECT),
+    (aiohttp.InvalidURL, FaultKind.PROTOCOL),
+    (aiohttp.ClientResponseError, FaultKind.PROTOCOL),
+    (OSError, FaultKind.RESET),
+    (aiohttp.ClientConnectionError, FaultKind.RESET),
+    (aiohttp.ClientPayloadError, FaultKind.RESET),
+    (ValueError, FaultKind.PROTOCOL),
+)
+_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
+
+
+class Transport(Protocol):
+    """Carries the bytes of one request and brings those of its reply."""
+
+    async def post(self, template: Template, body: bytes, deadline: float) -> Reply | Fault:
+        """Send ``body``; a Fault where no whole reply came within ``deadline`` seconds."""
+        ...
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """A template that every worker shares, and the lock that lets only one of them build it."""
+
+    template: Template | None = None
+    built: float = 0.0
+    lock: anyio.Lock = field(default_factory=lambda: anyio.Lock(fast_acquire=True))
+
+
+@dataclass(slots=True)
+class Wire:
+    """Sends jobs to regions."""
+
+    targets: Mapping[str, Target]
+    transport: Transport
+    deadline: float
+    tokens: Mapping[str, TokenProvider] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str, str], _Prepared] = field(default_factory=dict)
+
+    async def send(self, region: str, job: Job) -> Reply | Fault:
+        """Post ``job`` to ``region`` once."""
+        target = self.targets[region]
+        try:
+            template = await self._template(target, job)
+        except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
+            return Fault(FaultKind.CONNECT, f"no token: {type(error).__name__}")
+        body = b'{"model":%b,%b' % (orjson.dumps(target.model_for(job.model)), job.body[1:])
+        return await self.transport.post(template, body, self.deadline)
+
+    async def _template(self, target: Target, job: Job) -> Template:
+        prepared = self._prepared.setdefault((target.name, job.path, job.model), _Prepared())
+        token = self.tokens.get(target.name)
+        now = asyncio.get_running_loop().time()
+        template = prepared.template
+        if template is not None and (token is None or now < prepared.built + TOKEN_LIFE):
+            return template
+        async with prepared.lock:
+            if prepared.template is None or prepared.template is template:
+                prepared.template = await make_template(target, job.path, job.model, token)
+                prepared.built = now
+            return prepared.template
+
+
+class AiohttpTransport:
+    """Loopback or internet, by aiohttp; the leases limit how many connections there are."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, template: Template, body: bytes, deadline: float) -> Reply | Fault:
+        """Send ``body`` with the template's URL and headers."""
+        if self._session is None:
+            raise RuntimeError("the transport is used before it is entered")
+        try:
+            async with self._session.post(
+                template.url,
+                data=body,
+                headers=template.headers,
+                timeout=aiohttp.ClientTimeout(total=deadline),
+                allow_redirects=False,
+            ) as response:
+                content = await _read(response)
+                return Reply(response.status, response.headers, content)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _fault(error)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body; ValueError where it is larger than any answer."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            response.close()
+            raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _fault(error: Exception) -> Fault:
+    """Which fault an exception of aiohttp stands for."""
+    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if _errno(error) in _OUT_OF_FILES:
+        return Fault(FaultKind.LOCAL, detail)
+    kinds = (kind for family, kind in _KINDS if isinstance(error, family))
+    return Fault(next(kinds, FaultKind.RESET), detail)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """The error number anywhere in a chain of causes."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
