@@ -151,7 +151,9 @@ def read_block(file: Readable, size: int, path: Path) -> bytes:
     try:
         return file.read(size) or b""
     except EOFError:
-        raise InputError(f"{path} ends too early: the gzip file was cut; make it again") from None
+        raise InputError(
+            f"{path} ends too early: the gzip file was cut or spoiled; make it again"
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path} is no sound gzip file ({error}): make it again") from None
     except OSError as error:

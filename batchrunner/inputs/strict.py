@@ -16,7 +16,7 @@ LONGEST = 16 * 1024 * 1024  #: bytes of a line; what is longer is no job
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if chr(byte).isdigit() and byte < 0x80 else 0x20 for byte in range(256))
 _MANY_DIGITS = b"0" * 19  # the shortest whole number that may not fit into 64 bits
-_TOO_DEEP = "is nested too deeply: 200 levels are the most"
+_TOO_DEEP = "is nested too deeply: 250 levels are the most"
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
