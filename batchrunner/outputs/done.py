@@ -27,11 +27,12 @@ class DoneSet:
 
     def mark(self, ordinal: int, fingerprint: bytes) -> bool:
         """Put an ordinal in; False if it was there, and then its first fingerprint stays."""
-        if ordinal in self:
-            return False
-        if ordinal >= len(self._fingerprints):
+        byte, bit = ordinal >> 3, 1 << (ordinal & 7)
+        if byte >= len(self._bits):
             self._grow(ordinal)
-        self._bits[ordinal >> 3] |= 1 << (ordinal & 7)
+        elif self._bits[byte] & bit:
+            return False
+        self._bits[byte] |= bit
         self._fingerprints[ordinal] = int(fingerprint, 16)
         self._count += 1
         return True
@@ -51,6 +52,6 @@ class DoneSet:
         return None
 
     def _grow(self, ordinal: int) -> None:
-        room = (ordinal + len(self._fingerprints) // 16 + 1024) // 8 * 8
+        room = (ordinal + len(self._fingerprints) // 16 + 1024) // 8 * 8  # whole bytes of bits
         self._bits.extend(bytes(room // 8 - len(self._bits)))
         self._fingerprints.frombytes(bytes(8 * (room - len(self._fingerprints))))

@@ -20,6 +20,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -31,9 +32,6 @@ MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
 EXCERPT = 2_000  #: characters kept of a body that is not JSON
 
 _HEAD = re.compile(rb'\{"i":(0|[1-9][0-9]{0,9}),"fp":"([0-9a-f]{16})",')
-_TAIL = re.compile(rb',"cfg":"[0-9a-f]{8}","crc":"([0-9a-f]{8})"\}\n')
-_TAIL_SIZE = len(b',"cfg":"00000000","crc":"00000000"}\n')
-_CRC_SIZE = len(b',"crc":"00000000"}\n')
 _LINE_END = re.compile(rb"[\r\n]\s*")
 
 
@@ -60,16 +58,18 @@ def encode(result: Result, cfg: str) -> bytes:
         "attempts": [_attempt(attempt) for attempt in result.attempts],
         "cfg": cfg,
     }
+    _refuse_unless_hex8(cfg)
     return _seal(_dump(record)[:-1])
 
 
 def check(line: bytes) -> tuple[int, bytes] | None:
     """Ordinal and fingerprint (16 hex digits) of a whole line; None for anything else."""
-    head = _HEAD.match(line)
-    tail = _TAIL.fullmatch(line, len(line) - _TAIL_SIZE) if head else None
-    if head is None or tail is None or line.find(b"\n") != len(line) - 1:
+    if line[-11:] != b'%08x"}\n' % zlib.crc32(line[:-19]):
         return None
-    if zlib.crc32(line[:-_CRC_SIZE]) != int(tail[1], 16):
+    head = _HEAD.match(line)
+    if head is None or line.find(b"\n") != len(line) - 1:
+        return None
+    if line[-36:-28] != b',"cfg":"' or line[-20:-11] != b'","crc":"':
         return None
     return int(head[1]), head[2]
 
@@ -100,9 +100,15 @@ def _seal(sealed: bytes) -> bytes:
     line = b'%b,"crc":"%08x"}\n' % (sealed, zlib.crc32(sealed))
     if len(line) > MAX_LINE:
         raise LineError(f"the line of a result would have {len(line)} bytes, {MAX_LINE} at most")
-    if not _HEAD.match(line) or not _TAIL.fullmatch(line, len(line) - _TAIL_SIZE):
-        raise LineError("ordinal, fingerprint or cfg do not have the form of a results file")
+    if not _HEAD.match(line):
+        raise LineError("the ordinal or the fingerprint of a job could not be read back")
     return line
+
+
+@lru_cache
+def _refuse_unless_hex8(cfg: str) -> None:
+    if not re.fullmatch("[0-9a-f]{8}", cfg):
+        raise LineError(f"cfg is 8 hex digits, not {cfg!r}")
 
 
 def _dump(record: dict[str, Any]) -> bytes:

@@ -164,7 +164,6 @@ def _compact(path: Path, known: Known, disk: Disk, result: Recovered) -> None:
         raise
     disk.close(result.fd)
     result.fd, result.size, result.compacted, result.kept_in = fd, size, True, torn.path
-    disk.fsync_directory(path.parent)
 
 
 def _copy_whole(path: Path, known: Known, disk: Disk, fd: int, torn: Torn) -> int:
@@ -184,6 +183,7 @@ def _copy_whole(path: Path, known: Known, disk: Disk, fd: int, torn: Torn) -> in
 
 
 def _settle(path: Path, synced: int, disk: Disk, result: Recovered) -> None:
+    """See to it that the medium has the file, its name, and every line in it."""
     if not result.compacted and result.size > synced:
         _write_again(path, synced, result.size, disk)
     disk.fsync(result.fd)

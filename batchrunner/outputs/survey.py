@@ -50,15 +50,14 @@ def survey(path: Path, drop: Callable[[bytes], bool] | None, disk: Disk) -> Surv
     """Read the whole file once; ``drop`` says which whole lines shall go."""
     found = Survey()
     for kind, line in sorted_lines(path, found.done, drop, disk):
-        match kind:
-            case Kind.WHOLE:
-                found.scattered = found.scattered or found.bad_at is not None
-            case Kind.BAD:
-                found.bad(found.size, line)
-            case Kind.DUPLICATE:
-                found.duplicates += 1
-            case Kind.DROPPED:
-                found.dropped += 1
+        if kind is Kind.WHOLE:
+            found.scattered = found.scattered or found.bad_at is not None
+        elif kind is Kind.BAD:
+            found.bad(found.size, line)
+        elif kind is Kind.DUPLICATE:
+            found.duplicates += 1
+        else:
+            found.dropped += 1
         found.size += len(line)
     return found
 
