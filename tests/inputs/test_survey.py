@@ -240,3 +240,27 @@ class TestStaging:
         with pytest.raises(DiskError, match="No space left on device; make room, or set TMPDIR"):
             async with staged("-", Full()):
                 pass
+
+
+class TestSamples:
+    @pytest.mark.parametrize(
+        ("name", "jobs", "defaults"),
+        [
+            ("sample.jsonl", 300, Defaults()),
+            ("bodies.jsonl", 10, Defaults()),
+            ("prompts.jsonl", 10, Defaults(model="gpt-4o-mini")),
+        ],
+        ids=["sample", "bodies", "prompts"],
+    )
+    async def test_every_line_is_a_job(self, name, jobs, defaults):
+        found = await survey(JOBS / name, defaults)
+
+        assert (found.jobs, found.lines, found.bad) == (jobs, jobs, {})
+        assert found.duplicates == []
+        assert found.models == {"gpt-4o-mini": jobs}
+
+    async def test_no_two_jobs_of_the_sample_ask_the_same(self):
+        async with Source(JOBS / "sample.jsonl") as source:
+            bodies = {job.body async for job in Feed(source)}
+
+        assert len(bodies) == 300
