@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -82,7 +82,7 @@ class Trickle(Fault):
 
 
 class Limits(Fault):
-    """Both limits of the region's quota are lowered, or raised; it has no rate."""
+    """Both limits of the region's quota are multiplied; its rate does not matter."""
 
     kind: Literal["limits"]
     factor: Positive
@@ -127,6 +127,13 @@ AnyFault = Annotated[
     Field(discriminator="kind"),
 ]
 
+
+#: The class of every kind.
+KINDS: dict[str, type[Fault]] = {
+    kind: fault
+    for fault in get_args(get_args(AnyFault)[0])
+    for kind in get_args(fault.model_fields["kind"].annotation)
+}
 
 F = TypeVar("F", bound=Fault)
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from .faults import AnyFault
+from .faults import KINDS, AnyFault
 from .latency import Latency, Positive
 from .limits import Counting
 
@@ -199,8 +199,9 @@ def _suggest(key: str, place: tuple[int | str, ...]) -> str:
 
 
 def _keys(place: tuple[int | str, ...]) -> list[str]:
-    if "faults" in place:
-        return ["kind", "from", "until", "rate", "status", "where", "seconds", "factor", "marker"]
+    fault = next((KINDS[part] for part in place if part in KINDS), None)
+    if fault:
+        return [field.alias or name for name, field in fault.model_fields.items()]
     if "latency" in place:
         return list(Latency.model_fields)
     if "regions" in place:

@@ -1,0 +1,219 @@
+"""What answers say, how long they are, and that they do not change."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from batchrunner.simulator import prompt_digest
+from batchrunner.simulator.shapes import Shaper
+from batchrunner.simulator.text import answer
+from tests.simulator.talk import azure, chat, quick, simulator
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 5, 20, 1000, 50_000])
+def test_the_digest_is_there_however_short_the_answer(tokens):
+    text = answer("What is rain?", tokens)
+
+    assert text.startswith(prompt_digest("What is rain?"))
+    assert abs(len(text) - tokens * 4) <= 8
+
+
+def test_lone_surrogates_and_the_empty_prompt_have_answers_too():
+    assert answer("\ud800", 50).startswith(prompt_digest("\ud800"))
+    assert answer("", 50).startswith(prompt_digest(""))
+
+
+async def test_max_tokens_cuts_an_answer_off():
+    heard = await azure(simulator(quick(answer_tokens=100)), chat(max_tokens=10))
+
+    assert heard.json["choices"][0]["finish_reason"] == "length"
+    assert heard.json["usage"]["completion_tokens"] == 10
+    assert len(heard.text) <= 40
+
+
+async def test_max_completion_tokens_does_the_same():
+    heard = await azure(simulator(quick()), chat(max_completion_tokens=10))
+
+    assert heard.json["usage"]["completion_tokens"] == 10
+
+
+async def test_n_answers_are_given_and_paid():
+    body = (await azure(simulator(quick()), chat(n=3, max_tokens=50))).json
+
+    assert [choice["index"] for choice in body["choices"]] == [0, 1, 2]
+    assert len({choice["message"]["content"] for choice in body["choices"]}) == 3
+    assert body["usage"]["completion_tokens"] == 150
+
+
+async def test_the_last_user_message_is_what_is_answered():
+    messages = [
+        {"role": "system", "content": "Be brief"},
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "yes"},
+        {"role": "user", "content": [{"type": "text", "text": "second"}]},
+        {"role": "assistant", "content": None},
+    ]
+    heard = await azure(simulator(quick()), {"messages": messages})
+
+    assert heard.text.startswith(prompt_digest("second"))
+
+
+async def test_long_prompts_are_cached_now_and_then():
+    app = simulator(quick())
+    cached = set()
+    for number in range(20):
+        body = chat(f"{number} " + "x" * 8000)
+        usage = (await azure(app, body)).json["usage"]
+        cached.add(usage["prompt_tokens_details"]["cached_tokens"])
+
+    assert len(cached) == 2
+    assert max(cached) % 128 == 0
+
+
+async def story(seed):
+    """Everything that is heard, with the moment it was heard."""
+    app = simulator({"faults": [{"kind": "error", "rate": 0.3}]}, seed=seed)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+
+    async def one(prompt):
+        heard = await azure(app, chat(prompt))
+        return prompt, loop.time() - begun, heard.status, heard.body
+
+    return await asyncio.gather(*(one(f"p{number % 20}") for number in range(40)))
+
+
+async def test_the_same_seed_tells_the_same_story():
+    first, second, other = await story(1), await story(1), await story(2)
+
+    for one, again in zip(first, second, strict=True):
+        assert one[1] == pytest.approx(again[1], abs=1e-9)
+        assert (one[0], one[2]) == (again[0], again[2])
+    assert [one[2] for one in first] != [one[2] for one in other]
+    assert 200 in [one[2] for one in first]
+    assert 500 in [one[2] for one in first]
+
+
+async def test_the_same_body_has_another_fate_the_next_time():
+    app = simulator({"faults": [{"kind": "error", "rate": 0.5}]})
+    statuses = {(await azure(app)).status for _ in range(20)}
+
+    assert statuses == {200, 500}
+
+
+async def test_answers_take_as_long_as_the_model_is_slow():
+    loop, seconds = asyncio.get_running_loop(), {}
+    for speed in (1, 10):
+        app = simulator({"latency": {"speed": speed}})
+        begun = loop.time()
+        for number in range(100):
+            await azure(app, chat(f"{number}"))
+        seconds[speed] = (loop.time() - begun) / 100
+
+    assert 2 < seconds[1] < 5  # 0.6 s and 120 tokens at 59 a second, and some that are slow
+    assert seconds[10] == pytest.approx(seconds[1] / 10)
+
+
+async def test_a_busy_region_is_slower():
+    loop, seconds = asyncio.get_running_loop(), []
+    for calls in (4, 10):
+        app = simulator(
+            {"concurrency": 10, "latency": {"median": 1, "sigma": 0, "slow_rate": 0, "spread": 0}}
+        )
+        begun = loop.time()
+        await asyncio.gather(*(azure(app, chat(str(n), max_tokens=1)) for n in range(calls)))
+        seconds.append(loop.time() - begun)
+
+    assert seconds[1] == pytest.approx(seconds[0] * 2, rel=0.05)
+
+
+# JSON schemas
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 20},
+        "kind": {"type": "string", "enum": ["a", "b"]},
+        "score": {"type": "number", "minimum": 0, "maximum": 1},
+        "count": {"type": "integer", "minimum": 3},
+        "sure": {"type": "boolean"},
+        "tags": {"type": "array", "items": {"type": "string"}, "minItems": 3},
+        "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+        "where": {"$ref": "#/$defs/place"},
+        "maybe": {"type": ["string", "null"]},
+        "day": {"type": "string", "format": "date"},
+        "fixed": {"const": 7},
+    },
+    "required": ["name", "kind", "score", "count", "sure", "tags", "next", "where", "maybe"],
+    "additionalProperties": False,
+    "$defs": {"place": {"type": "object", "properties": {"city": {"type": "string"}}}},
+}
+
+
+def test_a_value_fits_its_schema():
+    value = Shaper(SCHEMA, "0a1b2c3d").make()
+
+    assert list(value) == SCHEMA["required"]
+    assert len(value["name"]) <= 20
+    assert value["kind"] in {"a", "b"}
+    assert 0 <= value["score"] <= 1
+    assert value["count"] >= 3
+    assert isinstance(value["count"], int)
+    assert isinstance(value["sure"], bool)
+    assert len(value["tags"]) == 3
+    assert value["where"]["city"].startswith("0a1b2c3d")
+    assert isinstance(value["maybe"], str)
+
+
+def test_recursion_ends():
+    value, depth = Shaper(SCHEMA, "seed").make(), 0
+    while value["next"] is not None:
+        value, depth = value["next"], depth + 1
+
+    assert depth < 10
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({}, "s answer"),
+        ({"type": "null"}, None),
+        ({"const": 0}, 0),
+        ({"type": "integer", "exclusiveMinimum": 4, "maximum": 9}, 5),
+        ({"type": "integer", "minimum": 1.5}, 2),
+        ({"type": "integer", "maximum": -3}, -3),
+        ({"type": "number", "exclusiveMaximum": 0}, -0.500001),
+        ({"type": "string", "minLength": 12}, "s answer...."),
+        ({"type": "string", "format": "date"}, "2026-01-31"),
+        ({"type": "array", "items": {"type": "null"}, "maxItems": 1}, [None]),
+        ({"allOf": [{"type": "object"}, {"properties": {"a": {"const": 1}}}]}, {"a": 1}),
+        ({"$ref": "#/$defs/none"}, "s answer"),
+        ({"$ref": "#"}, "s answer"),
+    ],
+)
+def test_small_schemas(schema, value):
+    assert Shaper(schema, "s").make() == value
+
+
+async def test_a_schema_in_the_request_is_answered_with_json():
+    form = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}}
+    heard = await azure(simulator(quick()), chat("shape it", response_format=form))
+
+    value = orjson.loads(heard.text)
+    assert value["where"]["city"].startswith(prompt_digest("shape it"))
+    assert heard.json["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_any_json_is_an_object():
+    heard = await azure(simulator(quick()), chat("j", response_format={"type": "json_object"}))
+
+    assert orjson.loads(heard.text)["answer"].startswith(prompt_digest("j"))
+
+
+async def test_json_that_is_longer_than_allowed_is_cut_off():
+    form = {"type": "json_object"}
+    heard = await azure(simulator(quick()), chat("j", response_format=form, max_tokens=2))
+
+    assert heard.json["choices"][0]["finish_reason"] == "length"
+    assert len(heard.text) == 8
