@@ -7,6 +7,8 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from ..errors import UsageError
+
 HEAD = 1024 * 1024
 
 
@@ -29,7 +31,10 @@ async def identify(path: str | os.PathLike[str], head: int = HEAD) -> Identity:
 
 
 def _identify(path: Path, head: int) -> Identity:
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        mark = blake2b(file.read(head), digest_size=16).hexdigest()
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            mark = blake2b(file.read(min(head, HEAD)), digest_size=16).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     return Identity(status.st_size, status.st_mtime_ns, status.st_ino, mark)

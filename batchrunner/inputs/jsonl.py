@@ -45,6 +45,7 @@ class BadLine:
 
     ordinal: int
     fingerprint: str
+    id: str  #: the line's id where it can be read, else the ordinal
     reason: str  #: why, and what to do, in one line
 
 
@@ -59,7 +60,10 @@ class Request(NamedTuple):
 
 
 def fingerprint(line: bytes) -> str:
-    """What tells this line from an edited one; line ends and a byte order mark do not count."""
+    """What tells this line from an edited one; line ends and a byte order mark do not count.
+
+    Of a line that is too long it is that of its first 16 MiB, because no more was kept.
+    """
     bare = line.rstrip(b"\r\n").removeprefix(_BOM)
     return blake2b(bare, digest_size=8).hexdigest()
 
@@ -72,7 +76,7 @@ def parse(
     try:
         id_, path, model, body, answer_tokens = read(line, defaults)
     except RefusedError as refused:
-        return BadLine(ordinal, mark, str(refused))
+        return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
     name = str(ordinal) if id_ is None else id_
     return Job(ordinal, mark, name, path, model, body, answer_tokens)
 
@@ -115,6 +119,14 @@ def _take_id(values: dict[str, Any]) -> str | None:
     if not value.isprintable() and _UNSAFE.search(value):
         raise RefusedError(f"{name} holds a control character: remove it")
     return value
+
+
+def _id_of(line: bytes) -> str | None:
+    """The id of a line that may be bad in any way."""
+    try:
+        return _take_id(load(line))
+    except RefusedError:
+        return None
 
 
 def _open_envelope(values: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 from .duplicates import Seen
 from .identity import Identity, identify
-from .jsonl import NO_DEFAULTS, Defaults, read
+from .jsonl import NO_DEFAULTS, Defaults, fingerprint, read
 from .source import Source
 from .strict import RefusedError
 
@@ -35,12 +35,14 @@ class Survey:
 
     path: Path
     identity: Identity
-    jobs: int = 0
+    jobs: int = 0  #: good lines
+    done: int = 0  #: jobs of these that need not run again
     lines: int = 0  #: physical ones, with the blank ones
     bad: dict[int, str] = field(default_factory=dict)  #: ordinal to reason, of the first thousand
     bad_count: int = 0
     duplicates: list[Duplicate] = field(default_factory=list)  #: the first thousand
-    models: Counter[str] = field(default_factory=Counter)  #: how many jobs want each model
+    duplicate_count: int = 0
+    models: Counter[str] = field(default_factory=Counter)  #: how many jobs have yet to run on each
 
     def bad_message(self) -> str:
         """Every bad line with its number, and what to do."""
@@ -59,34 +61,43 @@ class Survey:
                 f"line {twin.again + 1}: the id {twin.id!a} is that of line {twin.first + 1}"
                 for twin in self.duplicates
             ),
-            len(self.duplicates),
+            self.duplicate_count,
             "nothing was sent: give each line an id of its own, or leave all ids out",
         )
 
 
 async def survey(
-    path: str | os.PathLike[str], defaults: Defaults = NO_DEFAULTS, limit: int | None = None
+    path: str | os.PathLike[str],
+    defaults: Defaults = NO_DEFAULTS,
+    limit: int | None = None,
+    *,
+    done: Callable[[int, str], bool] | None = None,
 ) -> Survey:
     """Look at every line of ``path``, or at the first ``limit`` that are not blank.
 
-    Costs eight bytes of memory for a job. Raises ``InputError`` for a file of another format,
-    where no line would be a job.
+    ``done`` is asked with the ordinal and the fingerprint of each line whether its job is done
+    already; it may raise when the line is not the one that was done. Costs eight bytes of memory
+    for a job. Raises ``InputError`` for a file of another format, where no line would be a job.
     """
     async with Source(path) as source:
         found = Survey(source.path, await identify(source.path))
     seen = Seen()
 
-    def job(ordinal: int, line: bytes) -> None:
+    def look(ordinal: int, line: bytes) -> None:
+        is_done = done is not None and done(ordinal, fingerprint(line))
         try:
             request = read(line, defaults)
         except RefusedError as refused:
             _note(found, ordinal, str(refused))
+            return
+        found.jobs += 1
+        seen.add(str(ordinal) if request.id is None else request.id)
+        if is_done:
+            found.done += 1
         else:
-            found.jobs += 1
             found.models[request.model] += 1
-            seen.add(str(ordinal) if request.id is None else request.id)
 
-    found.lines = await _each_line(path, limit, job)
+    found.lines = await _each_line(path, limit, look)
     suspects = set(islice(seen.suspects(), _SUSPECTS))
     if suspects:
         await _confirm(found, suspects, seen, defaults, limit)
@@ -136,8 +147,10 @@ async def _confirm(
         name = str(ordinal) if request.id is None else request.id
         if seen.hashed(name) in suspects:
             before = first.setdefault(name, ordinal)
-            if before != ordinal and len(found.duplicates) < _KEPT:
-                found.duplicates.append(Duplicate(name, before, ordinal))
+            if before != ordinal:
+                found.duplicate_count += 1
+                if len(found.duplicates) < _KEPT:
+                    found.duplicates.append(Duplicate(name, before, ordinal))
 
     await _each_line(found.path, limit, compare)
 

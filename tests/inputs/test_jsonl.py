@@ -254,6 +254,21 @@ def test_a_line_that_is_no_job_is_told_why(raw, reason):
 
 
 @pytest.mark.parametrize(
+    ("raw", "id_"),
+    [
+        (b'{"custom_id": "a", "body": 5}', "a"),
+        (b'{"id": 17, "model": "m"}', "17"),
+        (b'{"id": "a\\u001b", "model": "m"}', "3"),
+        (b'{"id": "a"', "3"),
+        (b"[]", "3"),
+    ],
+    ids=["batch", "number", "unsafe", "torn", "none"],
+)
+def test_a_bad_line_keeps_its_id_if_it_has_one(raw, id_):
+    assert parse(raw, 3).id == id_
+
+
+@pytest.mark.parametrize(
     "field",
     [
         *("api_key", "api-key", "authorization", "organization", "base_url", "endpoint"),

@@ -10,7 +10,7 @@ from batchrunner.errors import DiskError, InputError, UsageError
 from batchrunner.inputs.duplicates import Seen
 from batchrunner.inputs.feed import Feed
 from batchrunner.inputs.identity import identify
-from batchrunner.inputs.jsonl import Defaults
+from batchrunner.inputs.jsonl import Defaults, fingerprint
 from batchrunner.inputs.source import Source
 from batchrunner.inputs.staging import staged
 from batchrunner.inputs.survey import survey
@@ -131,7 +131,8 @@ async def test_the_number_of_a_line_without_id_can_be_taken(write, again):
 async def test_duplicates_are_kept_up_to_a_thousand(write):
     found = await survey(write(*map(prompt, range(3000)), *map(prompt, range(3000))), DEFAULTS)
 
-    assert len(found.duplicates) == 1000
+    assert (len(found.duplicates), found.duplicate_count) == (1000, 3000)
+    assert found.duplicate_message().splitlines()[-2] == "… and 2,900 more"
     assert {twin.again - twin.first for twin in found.duplicates} == {3000}
 
 
@@ -148,6 +149,27 @@ async def test_the_limit_is_that_of_the_feed(write, limit, jobs, bad):
     assert (found.jobs, found.bad_count) == (jobs, bad)
     assert len(fed) == jobs + bad
     assert len(found.duplicates) == (limit == 9)
+
+
+async def test_what_is_done_is_checked_but_wants_no_model_any_more(write):
+    path = write(prompt(0), b"[]\n", b"\n", prompt(1), prompt(1))
+    asked = []
+
+    def done(ordinal, mark):
+        asked.append((ordinal, mark))
+        return ordinal in {1, 3}
+
+    found = await survey(path, DEFAULTS, done=done)
+
+    assert (found.jobs, found.done, found.bad_count) == (3, 1, 1)
+    assert found.models == Counter({"m": 2})
+    assert len(found.duplicates) == 1
+    assert asked == [
+        (0, fingerprint(prompt(0))),
+        (1, fingerprint(b"[]")),
+        (3, fingerprint(prompt(1))),
+        (4, fingerprint(prompt(1))),
+    ]
 
 
 async def test_a_file_that_is_not_there(tmp_path):
@@ -196,6 +218,10 @@ class TestIdentity:
 
         assert (await identify(path)).head != before.head
         assert (await identify(path, before.size)).head == before.head
+
+    async def test_a_file_that_is_gone(self, tmp_path):
+        with pytest.raises(UsageError, match="cannot be read: No such file"):
+            await identify(tmp_path / "none")
 
     async def test_the_head_is_a_mebibyte(self, write):
         before = await identify(write(b"x" * 2**20))
