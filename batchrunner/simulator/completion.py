@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from .dialect import Json
-from .order import Order
+from .order import WITHHELD_MARKER, Order
 from .shapes import Shaper
 from .text import CHARACTERS, answer, prompt_digest
 
@@ -54,7 +54,7 @@ class Usage:
 class Choice:
     """One of the answers to a prompt."""
 
-    content: str
+    content: str | None  #: None where the filter withheld it
     tokens: int
     finish: str
 
@@ -103,6 +103,8 @@ def completion(model: str, choices: list[Choice], usage: Usage, number: int, cre
 def _choice(order: Order, wanted: int, variant: int) -> Choice:
     if order.schema is not None:
         return _shaped(order)
+    if WITHHELD_MARKER in order.text:
+        return Choice(None, wanted, "content_filter")
     tokens = wanted if order.max_tokens is None else min(wanted, order.max_tokens)
     finish = "stop" if tokens == wanted else "length"
     return Choice(answer(order.last, tokens, variant), tokens, finish)

@@ -12,6 +12,9 @@ from .text import CHARACTERS
 FILTER_MARKER = "[[filter]]"
 LONG_MARKER = "[[too-long]]"
 
+#: The answers to prompts that contain this are written, and then withheld by the filter.
+WITHHELD_MARKER = "[[filter-answer]]"
+
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
 _SAMPLING = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}

@@ -128,6 +128,14 @@ async def test_a_busy_region_is_slower():
     assert seconds[1] == pytest.approx(seconds[0] * 2, rel=0.05)
 
 
+async def test_an_answer_can_be_withheld_and_is_paid_all_the_same():
+    body = (await azure(simulator(quick()), chat("say [[filter-answer]]"))).json
+
+    assert body["choices"][0]["finish_reason"] == "content_filter"
+    assert body["choices"][0]["message"]["content"] is None
+    assert body["usage"]["completion_tokens"] > 0
+
+
 # JSON schemas
 
 SCHEMA = {

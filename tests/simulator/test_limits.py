@@ -120,6 +120,23 @@ def test_resets_are_those_of_the_way_of_counting():
     assert resets == {"fixed": 6.0, "sliding": 9.0, "bucket": pytest.approx(4.0)}
 
 
+@pytest.mark.parametrize(
+    ("counting", "used"),
+    [
+        (Counting.FIXED, [50, 70, 70, 0, 0]),
+        (Counting.SLIDING, [50, 70, 70, 70, 20]),
+        (Counting.BUCKET, [50, 50, 20, 0, 0]),
+    ],
+)
+def test_what_counts_is_known_at_every_moment(counting, used):
+    one = meter(counting, 100, 10)
+    one.take(3.0, 50)
+    before = one.used(3.0)
+    one.take(5.0, 20)
+
+    assert [before, *(one.used(now) for now in (5.0, 8.0, 10.0, 13.0))] == pytest.approx(used)
+
+
 def test_a_phase_moves_the_windows():
     one = meter(Counting.FIXED, 1, 60, phase=50)
     one.take(0.0, 1)
