@@ -7,7 +7,7 @@ from random import Random
 
 import anyio
 
-from .model import Attempt, Failure, Fault, Job, Reply, Result
+from .model import Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import Lease
@@ -45,8 +45,8 @@ class _Journey:
     def avoid(self) -> frozenset[str]:
         return frozenset(self.failed | self.too_small)
 
-    def end(self, failure: Failure | None = None) -> Result:
-        return Result(self.job, self.reply, tuple(self.attempts), failure)
+    def end(self, failure: Failure | None = None, usage: Usage | None = None) -> Result:
+        return Result(self.job, self.reply, tuple(self.attempts), failure, usage)
 
 
 @dataclass(slots=True)
@@ -120,8 +120,8 @@ class Caller:
     async def _decide(self, journey: _Journey, lease: Lease, verdict: Verdict) -> Result | None:
         """What a verdict means for the job; None sends it to the next region."""
         match verdict:
-            case Answered():
-                return journey.end()
+            case Answered(usage):
+                return journey.end(usage=usage)
             case Refused(code, message):
                 return journey.end(Failure(code, message, retryable=False))
             case Oversized():

@@ -46,6 +46,16 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the service says it counted for an answer, and the model that gave it."""
+
+    model: str = ""
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0  #: the part of the prompt that was cheaper
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request sent to one region, and how it ended."""
 
@@ -73,6 +83,7 @@ class Result:
     reply: Reply | None  #: the last reply, kept with a failure too where there was one
     attempts: tuple[Attempt, ...]
     failure: Failure | None = None
+    usage: Usage | None = None  #: of an answer
 
     @property
     def region(self) -> str | None:

@@ -58,6 +58,11 @@ class RegionPool:
         """Whether no more leases are given."""
         return self._closed
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is a region that serves anything at all."""
+        return any(not region.barred for region in self._router.regions)
+
     async def lease(self, job: Job, avoid: frozenset[str]) -> Lease | None:
         """Wait for a region that takes ``job``; None where none will, or the pool is closed."""
         loop = asyncio.get_running_loop()

@@ -22,7 +22,10 @@ TokenProvider = Callable[[], Awaitable[str]]
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 _LEAKS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_BASE_URL")
 #: headers that belong to one request or to the transport, not to the template
-_TRANSIENT = {"host", "connection", "content-length", "accept-encoding", "x-stainless-retry-count"}
+_TRANSIENT = {
+    *("host", "connection", "content-length", "accept-encoding"),
+    *("x-stainless-retry-count", "x-stainless-read-timeout"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def make_template(
 def entra_token() -> TokenProvider:
     """A provider of Microsoft Entra ID tokens, refreshed by azure-identity."""
     try:
-        from azure.identity.aio import (  # noqa: PLC0415 - an extra, loaded where it is used
+        from azure.identity.aio import (  # an extra, loaded where it is used
             DefaultAzureCredential,
             get_bearer_token_provider,
         )

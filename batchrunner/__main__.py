@@ -1,0 +1,5 @@
+"""``python -m batchrunner``."""
+
+from .cli import main
+
+main()

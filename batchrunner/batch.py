@@ -1,0 +1,218 @@
+"""The composition root: settings and two paths -> everything wired, run, and put away.
+
+Order matters here. Everything that can be refused is refused before anything is sent: the
+settings, the input, the lock, the results of earlier runs. However the run ends, what was
+answered is on the disk, then the statistics are published, and the checkpoint last.
+"""
+
+import os
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import NoReturn
+
+import anyio
+import anyio.to_thread
+import orjson
+
+from .caller import Caller
+from .config import Settings, require_targets
+from .environment import load_settings
+from .errors import BatchrunnerError, IdentityError, InputError, UsageError
+from .fleet import make_router, usable
+from .inputs.feed import Feed
+from .inputs.jsonl import Defaults, fingerprint
+from .inputs.source import Source
+from .inputs.staging import staged
+from .inputs.survey import Survey, survey
+from .ledger import Ledger, set_aside
+from .outputs.disk import disk_error
+from .outputs.lock import acquire
+from .policy.retry import Retry
+from .pool import RegionPool
+from .summary import Summary
+from .supervisor import Supervisor, Watch
+
+RESULTS = ".results.jsonl"
+
+
+def run(
+    input_: Path | str, output: Path | str | None = None, settings: Settings | None = None
+) -> Summary:
+    """``run_async`` for programs without an event loop."""
+    return anyio.run(run_async, input_, output, settings)
+
+
+async def run_async(
+    input_: Path | str,
+    output: Path | str | None = None,
+    settings: Settings | None = None,
+    *,
+    watch: Watch = lambda _: None,
+    catch_signals: bool = False,
+) -> Summary:
+    """Answer every job of ``input_`` and write the results to ``output``.
+
+    ``input_`` is the path of a JSON Lines file, also gzipped, or ``-`` for standard input;
+    ``output`` defaults to the input's name with ``.results.jsonl``. Where ``output`` has results
+    of an earlier run, only what is missing is sent. Without ``settings`` they are read from the
+    environment and ``.env``.
+
+    Raises a BatchrunnerError where the run cannot start or cannot go on; a run that stops early
+    says so in its summary.
+    """
+    settings = settings or load_settings()
+    require_targets(settings)
+    path = _output_path(input_, output)
+    _raise_file_limit()
+    async with staged(input_) as source:
+        _refuse_same(source, path)
+        found = await survey(source, _defaults(settings), settings.limit)
+        _refuse_bad(found, settings)
+        async with _open_ledger(path, settings, found) as ledger:
+            await _compare(source, ledger, settings.limit)
+            async with _supervise(source, found, settings, ledger, watch) as supervisor:
+                try:
+                    await supervisor.run(catch_signals=catch_signals)
+                except* BatchrunnerError as group:
+                    _raise_first(group)
+                return await _conclude(supervisor, settings)
+
+
+def _output_path(input_: Path | str, output: Path | str | None) -> Path:
+    """Where the results go; UsageError for what can be no results file."""
+    if output is None and str(input_) == "-":
+        raise UsageError("standard input has no name to derive the output from: give --output")
+    if output is None:
+        name = Path(input_).name.removesuffix(".gz")
+        return Path(input_).with_name(Path(name).stem + RESULTS)
+    if str(output) == "-":
+        raise UsageError("results cannot be resumed on standard output: give --output a file")
+    path = Path(output)
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory: give --output a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} does not exist: make it, or choose another --output")
+    return path
+
+
+def _refuse_same(source: Path, output: Path) -> None:
+    """The results must not be written over the input."""
+    with suppress(FileNotFoundError):
+        if output.samefile(source):
+            raise UsageError(f"{output} is the input: give --output another file")
+
+
+def _defaults(settings: Settings) -> Defaults:
+    return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
+
+
+def _refuse_bad(found: Survey, settings: Settings) -> None:
+    """InputError with every line that cannot be a job, unless they are to be recorded."""
+    if found.bad_count and settings.bad_lines == "fail":
+        raise InputError(found.bad_message())
+    if found.duplicates:
+        raise InputError(found.duplicate_message())
+
+
+@asynccontextmanager
+async def _open_ledger(path: Path, settings: Settings, found: Survey) -> AsyncIterator[Ledger]:
+    """The files of the output: locked, recovered and open."""
+    input_ = {"path": str(found.path), "lines": found.lines, **asdict(found.identity)}
+    with acquire(path):
+        if settings.restart:
+            await anyio.to_thread.run_sync(set_aside, path, datetime.now(UTC))
+        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, input_)
+        async with ledger.journal:
+            yield ledger
+
+
+async def _compare(source: Path, ledger: Ledger, limit: int | None) -> None:
+    """IdentityError unless the results are those of this input."""
+    highest = ledger.journal.done.highest
+    if highest is None:
+        return
+    ordinal = -1
+    async with Source(source) as blocks:
+        async for lines in blocks:
+            for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - it goes on
+                ledger.is_done(ordinal, fingerprint(line))
+    if limit is None and highest > ordinal:
+        raise IdentityError(
+            f"{ledger.path} has a result for line {highest + 1:,} and the input has only "
+            f"{ordinal + 1:,} lines: give the input it was made from, or another --output"
+        )
+
+
+@asynccontextmanager
+async def _supervise(
+    source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
+) -> AsyncIterator[Supervisor]:
+    """The run, wired and ready."""
+    from .sdk import entra_token  # a second, and only for a run
+    from .wire import AiohttpTransport, Wire
+
+    targets = {target.name: target for target in usable(settings)}
+    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
+    async with Source(source) as lines, AiohttpTransport() as transport:
+        wire = Wire(targets, transport, settings.timeout, tokens)
+        caller = Caller(
+            RegionPool(make_router(settings)),
+            wire.send,
+            Retry(settings.max_attempts),
+            Random(),  # noqa: S311 - jitter, not a secret
+        )
+        feed = Feed(lines, _defaults(settings), skip=ledger.is_done, limit=settings.limit)
+        yield Supervisor(
+            feed=feed,
+            caller=caller,
+            ledger=ledger,
+            total=found.jobs + found.bad_count,
+            workers=settings.concurrency,
+            watch=watch,
+        )
+
+
+async def _conclude(supervisor: Supervisor, settings: Settings) -> Summary:
+    """Publish the statistics, then the checkpoint that says whether all is done."""
+    from . import prices  # the list is large
+
+    progress = supervisor.progress()
+    supervisor.watch(progress)
+    ledger = supervisor.ledger
+    providers = {target.name: target.kind for target in settings.targets}
+    summary = Summary(
+        progress=progress,
+        output=ledger.path,
+        wall_s=ledger.wall_before + progress.wall_s,
+        cost_usd=prices.costs_usd(progress.stats.regions, providers),
+        stop=supervisor.stopped,
+    )
+    content = orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n"
+    try:
+        await ledger.journal.sync()
+        await ledger.publish(".stats.json", content)
+        await ledger.save(wall_s=progress.wall_s, complete=summary.complete)
+    except OSError as error:
+        raise disk_error("publish the statistics of", ledger.path, error) from error
+    return summary
+
+
+def _raise_first(group: BaseExceptionGroup[BatchrunnerError]) -> NoReturn:
+    """One cause is enough to stop a run, and to say what to do."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    raise error from None
+
+
+def _raise_file_limit() -> None:
+    """A connection is a file: allow as many as the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = os.sysconf("SC_OPEN_MAX") if hard == resource.RLIM_INFINITY else hard
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

@@ -1,0 +1,148 @@
+"""The command line: a skin. Options in, settings out; then one call, and an exit code."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+from .errors import BatchrunnerError
+
+app = typer.Typer(
+    name="batchrunner",
+    help="Push a file of LLM prompts through every Azure OpenAI quota you own.",
+    epilog="Exit codes: 0 all answered, 1 some jobs failed, 2 bad usage or input, 3 disk, "
+    "4 other input or settings, 5 damaged results, 6 locked, 7 budget, 8 no region left, "
+    "130/143 interrupted. Start the same command again to resume.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+SHIPPED = "shipped"  #: the scenario that comes with the package
+
+
+@app.command()
+def run(  # noqa: PLR0913 - an option each
+    input_: Annotated[
+        str, typer.Argument(metavar="INPUT", help="JSON Lines, also .gz; - is standard input")
+    ],
+    *,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="default: INPUT's name .results.jsonl"
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="model of lines that name none")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="system message of lines that have none")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="temperature of lines that set none")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="longest answer of lines that set none")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="most jobs in flight, in total  [default: 256]")
+    ] = None,
+    env_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="keys and endpoints  [default: .env]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the same settings as TOML")
+    ] = None,
+    simulate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SCENARIO.toml]", help="run on the embedded simulator: no keys needed"
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="only the first N jobs")] = None,
+    strategy: Annotated[
+        Literal["balanced", "ordered"] | None, typer.Option(help="which open region  [balanced]")
+    ] = None,
+    no_fallback: Annotated[
+        bool | None, typer.Option("--no-fallback", help="never use plain OpenAI; wait instead")
+    ] = None,
+    fallback_after: Annotated[
+        float | None, typer.Option(help="seconds to wait for Azure before plain OpenAI  [0]")
+    ] = None,
+    max_attempts: Annotated[
+        int | None, typer.Option(help="faults of regions after which a job fails  [6]")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="seconds for a whole attempt  [300]")
+    ] = None,
+    retry_failed: Annotated[
+        bool | None, typer.Option("--retry-failed", help="run permanently failed jobs again")
+    ] = None,
+    restart: Annotated[
+        bool | None, typer.Option("--restart", help="move earlier results aside and start anew")
+    ] = None,
+    bad_lines: Annotated[
+        Literal["fail", "record"] | None,
+        typer.Option(help="refuse an input with lines that are no jobs, or record them  [fail]"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the summary on stdout")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="show no progress")] = False,
+) -> None:
+    """Answer every prompt of INPUT. The same command again resumes."""
+    options = dict(locals())
+    for name in ("input_", "output", "env_file", "config", "simulate", "json", "quiet"):
+        del options[name]
+    from .commands import Files, run_command  # --help must not wait for it
+
+    files = Files(input_, output, env_file, config, simulate)
+    raise typer.Exit(run_command(files, options, as_json=json, quiet=quiet))
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SCENARIO.toml]", help="default: as --simulate"),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8080,
+) -> None:
+    """Serve Azure OpenAI regions and OpenAI on this machine; prints the .env for them."""
+    from .commands import simulate_command
+
+    simulate_command(scenario, port, typer.echo)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code of the design's table."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(_name_scenario(given), prog_name="batchrunner", standalone_mode=False)
+    except BatchrunnerError as error:
+        typer.echo(f"batchrunner: {error}", err=True)
+        code = error.exit_code
+    except typer.Exit as done:
+        code = done.exit_code
+    except Exception as error:  # noqa: BLE001
+        code = _usage(error)
+    sys.exit(code)
+
+
+def _name_scenario(arguments: list[str]) -> list[str]:
+    """``--simulate`` without a file means the scenario that comes with the package."""
+    follows = [*arguments[1:], ""]
+    return [
+        f"--simulate={SHIPPED}"
+        if argument == "--simulate" and not following.endswith(".toml")
+        else argument
+        for argument, following in zip(arguments, follows, strict=True)
+    ]
+
+
+def _usage(error: Exception) -> Any:
+    """Show what click has to say of wrong usage; anything else is a bug and is raised."""
+    show = getattr(error, "show", None)
+    if show is None:
+        raise error
+    show()
+    return getattr(error, "exit_code", 2)

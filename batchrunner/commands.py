@@ -1,0 +1,75 @@
+"""What the commands do, once their options are read."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+
+from .batch import run_async
+from .config import Settings, read_settings
+from .environment import load_settings
+from .errors import UsageError
+from .simulator import Scenario, ScenarioError, load
+from .simulator.server import PortError, serve, serve_forever
+from .summary import Summary
+from .views.progress import watching
+from .views.report import show
+
+SHIPPED = "shipped"  #: stands for the scenario that comes with the package
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that a run is about, as the command line names them."""
+
+    input: str
+    output: str | None
+    env: Path | None
+    config: Path | None
+    scenario: str | None  #: None: no simulator
+
+
+def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:
+    """Run the jobs of a file; returns the exit code."""
+
+    async def answer(settings: Settings) -> Summary:
+        with watching(quiet=quiet) as watch:
+            return await run_async(
+                files.input, files.output, settings, watch=watch, catch_signals=True
+            )
+
+    async def main() -> tuple[Summary, dict[str, Any]]:
+        if files.scenario is None:
+            return await answer(load_settings(options, files.env, files.config)), {}
+        async with serve(_scenario(files.scenario)) as simulation:
+            summary = await answer(read_settings(options, simulation.environ(), {}))
+            return summary, {"simulator": simulation.statistics()}
+
+    summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
+    if not quiet:
+        show(summary)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
+    return summary.exit_code
+
+
+def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
+    """Serve a scenario until interrupted."""
+    loaded = _scenario(str(scenario) if scenario else SHIPPED)
+    try:
+        anyio.run(serve_forever, loaded, port, announce, backend_options={"use_uvloop": True})
+    except PortError as error:
+        raise UsageError(str(error)) from None
+    except KeyboardInterrupt:
+        return
+
+
+def _scenario(name: str) -> Scenario:
+    try:
+        return load(None if name == SHIPPED else Path(name))
+    except ScenarioError as error:
+        raise UsageError(str(error)) from None

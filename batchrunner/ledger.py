@@ -1,0 +1,158 @@
+"""What has been done and what it took: results, statistics and checkpoint, kept in step.
+
+The results file alone says which jobs are done. The checkpoint adds whose results they are, how
+much of them was safe when, and the statistics up to there; the lines behind it are folded in
+again at the next start, so that the numbers add up over any number of stops.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import orjson
+
+from .config import Settings
+from .errors import IdentityError
+from .model import Failure, Result
+from .outputs import checkpoint
+from .outputs.disk import sibling
+from .outputs.journal import Journal
+from .outputs.lines import LineError, decode, encode, failed, retryable
+from .outputs.publish import publish
+from .outputs.results_file import tail
+from .stats import Stats
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The files of one output, open for one run; the lock is the caller's."""
+
+    path: Path
+    journal: Journal
+    settings: Settings
+    stats: Stats
+    wall_before: float  #: seconds that earlier runs took
+    input_: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings, input_: Mapping[str, Any]) -> "Ledger":
+        """Recover what earlier runs left at ``path``; blocks, so call it in a thread.
+
+        Failures that may end otherwise are taken out, to run again. Raises IdentityError where
+        the results were made with settings that ask for something else, and whatever recovery
+        raises.
+        """
+        saved = checkpoint.load(checkpoint.checkpoint_path(path)).fields or {}
+        _compare(path, saved, settings)
+        drop = failed if settings.retry_failed else retryable
+        kept: list[Stats] = []
+
+        def before_compaction() -> None:
+            stats = _restore(path, saved)
+            for line in tail(path):
+                if drop(line):
+                    stats.withdraw(decode(line))
+            kept.append(stats)
+            withdrawn = {**saved, "results": {"synced": 0, "records": 0}, "stats": None}
+            publish(checkpoint.checkpoint_path(path), checkpoint.encode(withdrawn))
+
+        results = saved.get("results") or {}
+        journal = Journal.open(
+            path,
+            synced=results.get("synced", 0),
+            records=results.get("records", 0),
+            drop=drop,
+            before_compaction=before_compaction,
+        )
+        stats = kept[0] if kept else _restore(path, saved)
+        if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
+            stats = _restore(path, {})
+        return cls(path, journal, settings, stats, saved.get("wall_s") or 0.0, input_)
+
+    def is_done(self, ordinal: int, fingerprint: str) -> bool:
+        """Whether the job of an input line has its result; IdentityError for another line."""
+        if ordinal not in self.journal.done:
+            return False
+        if self.journal.done.fingerprint(ordinal) != fingerprint:
+            raise IdentityError(
+                f"line {ordinal + 1} of the input is not the one that {self.path} has a result "
+                "for: it was edited, moved or removed; choose another --output, or --restart"
+            )
+        return True
+
+    async def record(self, result: Result) -> None:
+        """Write a result; returns when it would survive the death of this process."""
+        cfg = self.settings.fingerprint[:8]
+        try:
+            line = encode(result, cfg)
+        except LineError as error:
+            failure = Failure("unwritable", str(error), retryable=False)
+            result = Result(result.job, None, result.attempts, failure)
+            line = encode(result, cfg)
+        self.stats.add(result)
+        await self.journal.append(line)
+
+    async def save(self, *, wall_s: float, complete: bool = False) -> None:
+        """Make everything recorded so far safe on the disk, and say so in the checkpoint."""
+        fields = {
+            "complete": complete,
+            "results": {
+                "synced": self.journal.appended,
+                "records": self.journal.records,
+                "ok": self.stats.ok,
+                "error": self.stats.failed,
+            },
+            "input": self.input_,
+            "cfg_fp": self.settings.fingerprint,
+            "cfg": self.settings.meaning,
+            "models": self.stats.models,
+            "wall_s": round(self.wall_before + wall_s, 3),
+            "stats": self.stats.as_json(),
+        }
+        content = checkpoint.encode(fields)
+        await self.journal.sync()
+        await self.publish(".checkpoint.json", content)
+
+    async def publish(self, suffix: str, content: bytes) -> None:
+        """Replace a file beside the results at one stroke."""
+        await anyio.to_thread.run_sync(publish, sibling(self.path, suffix), content)
+
+
+def set_aside(path: Path, now: datetime) -> None:
+    """Give the files of an earlier run other names, so that a new one starts with none."""
+    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
+    mark = next(m for m in taken if not sibling(path, m).exists())
+    for suffix in (".checkpoint.json", ".stats.json", ""):  # the results last: they are the truth
+        if (old := sibling(path, suffix)).exists():
+            old.rename(sibling(old, mark))
+
+
+def _compare(path: Path, saved: Mapping[str, Any], settings: Settings) -> None:
+    """IdentityError where the settings that made the results ask for something else."""
+    before, now = saved.get("cfg"), settings.meaning
+    if before is None or saved.get("cfg_fp") == settings.fingerprint:
+        return
+    show: Callable[[Any], str] = lambda value: orjson.dumps(value).decode()  # noqa: E731 - short
+    changed = "; ".join(
+        f"{name} was {show(before.get(name))}, now {show(now.get(name))}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    )
+    raise IdentityError(
+        f"{path} was made with other settings ({changed}): "
+        "use those again, choose another --output, or --restart"
+    )
+
+
+def _restore(path: Path, saved: Mapping[str, Any]) -> Stats:
+    """The statistics of the checkpoint, and of the lines written after it."""
+    known = saved.get("stats")
+    stats = Stats.from_json(known) if known else Stats()
+    for line in tail(path, saved["results"]["synced"] if known else 0):
+        stats.add_line(decode(line))
+    return stats

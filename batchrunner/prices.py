@@ -1,0 +1,42 @@
+"""What tokens cost, by the price list of genai-prices. No network."""
+
+from collections.abc import Mapping
+
+from .stats import RegionUsage, Tokens
+
+
+def cost_usd(usage: RegionUsage, provider: str) -> float | None:
+    """The cost of a region's answers in US dollars; None where a model has no known price.
+
+    Prices can depend on the length of a prompt, so it is the price of the mean answer, times
+    their number. ``provider`` is ``azure`` or ``openai``.
+    """
+    costs = [_cost(model, tokens, provider) for model, tokens in usage.models.items()]
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 6) if len(known) == len(costs) else None
+
+
+def costs_usd(
+    regions: Mapping[str, RegionUsage], providers: Mapping[str, str]
+) -> dict[str, float | None]:
+    """The cost of every region, by name."""
+    return {name: cost_usd(usage, providers.get(name, "azure")) for name, usage in regions.items()}
+
+
+def _cost(model: str, tokens: Tokens, provider: str) -> float | None:
+    from genai_prices import Usage, calc_price  # heavy, and only wanted now and then
+
+    if not tokens.answers:
+        return 0.0
+    mean = Usage(
+        input_tokens=round(tokens.prompt / tokens.answers),
+        cache_read_tokens=round(tokens.cached / tokens.answers),
+        output_tokens=round(tokens.completion / tokens.answers),
+    )
+    for place in (provider, "openai"):
+        try:
+            price = calc_price(mean, model_ref=model, provider_id=place)
+        except LookupError:
+            continue
+        return float(price.total_price) * tokens.answers
+    return None

@@ -1,0 +1,205 @@
+"""Region usage: a fold over results. Pure; two of them can be added.
+
+The same numbers come from results as they happen, from a results file, or from many machines.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from .model import Attempt, Result, Usage
+from .policy.verdict import usage_of
+
+STEP = math.log(1.05)  #: latencies are kept to within five percent
+
+
+@dataclass(slots=True)
+class Latency:
+    """How long answers took: counts in bins that grow by five percent."""
+
+    bins: Counter[int] = field(default_factory=Counter)
+
+    def add(self, seconds: float) -> None:
+        """Count one answer."""
+        self.bins[math.floor(math.log(max(seconds, 1e-4)) / STEP)] += 1
+
+    def quantile(self, share: float) -> float | None:
+        """The seconds within which ``share`` of the answers came; None before the first."""
+        left = share * self.bins.total()
+        for bin_, count in sorted(self.bins.items()):
+            left -= count
+            if left <= 0:
+                return float(f"{math.exp((bin_ + 0.5) * STEP):.3g}")
+        return None
+
+
+@dataclass(slots=True)
+class Tokens:
+    """Tokens of the answers of one model."""
+
+    answers: int = 0
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+
+    def add(self, usage: Usage) -> None:
+        """Count one answer."""
+        self.answers += 1
+        self.prompt += usage.prompt
+        self.completion += usage.completion
+        self.cached += usage.cached
+
+
+@dataclass(slots=True)
+class RegionUsage:
+    """What one region did."""
+
+    calls: int = 0
+    ok: int = 0
+    failed: int = 0  #: jobs whose failure it had the last word on
+    throttled: Counter[str] = field(default_factory=Counter)  #: by cause
+    errors: Counter[str] = field(default_factory=Counter)  #: by outcome
+    models: dict[str, Tokens] = field(default_factory=dict)
+    latency: Latency = field(default_factory=Latency)
+
+    def add(self, attempt: Attempt) -> None:
+        """Count one attempt."""
+        self.calls += 1
+        if attempt.outcome == "ok":
+            self.ok += 1
+            self.latency.add(attempt.seconds)
+        elif attempt.outcome == "throttled":
+            self.throttled[attempt.cause or "other"] += 1
+        else:
+            self.errors[attempt.outcome] += 1
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of all models together."""
+        total = Tokens()
+        for tokens in self.models.values():
+            _add(total, tokens)
+        return total
+
+
+@dataclass(slots=True)
+class Stats:
+    """What all regions did, and what became of the jobs."""
+
+    ok: int = 0
+    failed: int = 0
+    codes: Counter[str] = field(default_factory=Counter)  #: of the failures
+    regions: dict[str, RegionUsage] = field(default_factory=dict)
+
+    def add(self, result: Result) -> None:
+        """Take in the last word on one job."""
+        code = None if result.failure is None else result.failure.code
+        self._fold(result.attempts, code, result.usage)
+
+    def add_line(self, line: Mapping[str, Any]) -> None:
+        """Take in a line of a results file, as decoded JSON."""
+        attempts = [
+            Attempt(a["region"], a["outcome"], a["status"], a["s"], a.get("cause"))
+            for a in line["attempts"]
+        ]
+        code = line["error"] and line["error"]["code"]
+        self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
+
+    def withdraw(self, line: Mapping[str, Any]) -> None:
+        """Forget that a job failed, since it runs again; what its calls took still counts."""
+        code, attempts = line["error"]["code"], line["attempts"]
+        self.failed -= 1
+        self.codes[code] -= 1
+        if attempts:
+            self.region(attempts[-1]["region"]).failed -= 1
+
+    def _fold(self, attempts: Sequence[Attempt], code: str | None, usage: Usage | None) -> None:
+        for attempt in attempts:
+            self.region(attempt.region).add(attempt)
+        last = self.region(attempts[-1].region) if attempts else RegionUsage()
+        if code is None:
+            self.ok += 1
+        else:
+            self.failed += 1
+            self.codes[code] += 1
+            last.failed += 1
+        if usage is not None:
+            last.models.setdefault(usage.model, Tokens()).add(usage)
+
+    def region(self, name: str) -> RegionUsage:
+        """The usage of one region, which begins with nothing."""
+        return self.regions.setdefault(name, RegionUsage())
+
+    @property
+    def calls(self) -> int:
+        """Requests sent."""
+        return sum(region.calls for region in self.regions.values())
+
+    @property
+    def wasted_calls(self) -> int:
+        """Requests that decided no job: throttled, faulty, or to a region that is out."""
+        decided = sum(r.ok + r.errors["refused"] for r in self.regions.values())
+        return self.calls - decided
+
+    @property
+    def models(self) -> Counter[str]:
+        """How many answers each model behind the names gave."""
+        found: Counter[str] = Counter()
+        for region in self.regions.values():
+            for model, tokens in region.models.items():
+                found[model] += tokens.answers
+        return found
+
+    def __add__(self, other: Self) -> Self:
+        total = type(self)()
+        for part in (self, other):
+            _add(total, part)
+        return total
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, so that ``from_json`` gives an equal one."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """What ``as_json`` gave."""
+        stats = cls(saved["ok"], saved["failed"], Counter(saved["codes"]))
+        for name, region in saved["regions"].items():
+            stats.regions[name] = RegionUsage(
+                calls=region["calls"],
+                ok=region["ok"],
+                failed=region["failed"],
+                throttled=Counter(region["throttled"]),
+                errors=Counter(region["errors"]),
+                models={model: Tokens(**tokens) for model, tokens in region["models"].items()},
+                latency=Latency(
+                    Counter({int(bin_): n for bin_, n in region["latency"]["bins"].items()})
+                ),
+            )
+        return stats
+
+
+def _add(total: Any, part: Any) -> None:
+    """Add the numbers of ``part`` to ``total``, field by field, all the way down."""
+    for name in part.__slots__:
+        mine, other = getattr(total, name), getattr(part, name)
+        if isinstance(mine, Counter):
+            mine.update(other)
+        elif isinstance(mine, dict):
+            for key, value in other.items():
+                _add(mine.setdefault(key, type(value)()), value)
+        elif isinstance(mine, int):
+            setattr(total, name, mine + other)
+        else:
+            _add(mine, other)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if hasattr(value, "__slots__"):
+        return {name: _plain(getattr(value, name)) for name in value.__slots__}
+    return value

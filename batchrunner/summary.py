@@ -1,0 +1,125 @@
+"""What a run looks like from outside: while it goes on, and when it has ended. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .policy.region import RegionStatus
+from .stats import RegionUsage, Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run ended before its last job."""
+
+    exit_code: int
+    reason: str  #: what happened and what to do next
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run at one moment."""
+
+    total: int
+    resumed: int  #: jobs that earlier runs had done
+    wall_s: float  #: of this run
+    stats: Stats  #: of all runs
+    regions: Sequence[RegionStatus]
+    waiting: int = 0  #: jobs that wait for a region to open
+    note: str = ""  #: what holds the whole run up, in words
+
+    @property
+    def done(self) -> int:
+        """Jobs with a last word, those of earlier runs included."""
+        return self.stats.ok + self.stats.failed
+
+    @property
+    def rate(self) -> float:
+        """Jobs a second in this run, on average."""
+        return (self.done - self.resumed) / self.wall_s if self.wall_s > 0 else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Seconds to go at this rate; None while there is no rate."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run that has ended."""
+
+    progress: Progress
+    output: Path
+    wall_s: float  #: of all runs together
+    cost_usd: Mapping[str, float | None]  #: by region; None where a model has no known price
+    stop: Stop | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job has its last word."""
+        return self.stop is None
+
+    @property
+    def exit_code(self) -> int:
+        """0: every job has an answer; 1: some failed; else why the run stopped."""
+        if self.stop is not None:
+            return self.stop.exit_code
+        return 1 if self.progress.stats.failed else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``OUTPUT.stats.json``."""
+        progress, stats = self.progress, self.progress.stats
+        tokens = [usage.tokens for usage in stats.regions.values()]
+        return {
+            "complete": self.complete,
+            "wall_s": round(self.wall_s, 3),
+            "jobs": {
+                "total": progress.total,
+                "ok": stats.ok,
+                "failed": stats.failed,
+                "resumed": progress.resumed,
+            },
+            "failures": {code: n for code, n in stats.codes.most_common() if n},
+            "calls": stats.calls,
+            "wasted_calls": stats.wasted_calls,
+            "tokens": {
+                "prompt": sum(t.prompt for t in tokens),
+                "completion": sum(t.completion for t in tokens),
+                "cached": sum(t.cached for t in tokens),
+            },
+            "cost_usd": _total(self.cost_usd.values()),
+            "models": dict(stats.models),
+            "regions": {
+                status.name: self._region(status, stats.regions.get(status.name, RegionUsage()))
+                for status in progress.regions
+            },
+            "stopped": None if self.stop is None else self.stop.reason,
+        }
+
+    def _region(self, status: RegionStatus, usage: RegionUsage) -> dict[str, Any]:
+        causes = ("requests", "tokens", "capacity", "other")
+        ok = self.progress.stats.ok
+        return {
+            "calls": usage.calls,
+            "ok": usage.ok,
+            "failed": usage.failed,
+            "throttled": {cause: usage.throttled[cause] for cause in causes},
+            "errors": dict(usage.errors),
+            "prompt_tokens": usage.tokens.prompt,
+            "completion_tokens": usage.tokens.completion,
+            "cost_usd": self.cost_usd.get(status.name, 0.0),
+            "share": round(usage.ok / ok, 4) if ok else 0.0,
+            "throttled_s": round(status.throttled_s, 3),
+            "peak_in_flight": status.peak_in_flight,
+            "latency_s": {
+                f"p{share:.0%}".rstrip("%"): usage.latency.quantile(share)
+                for share in (0.5, 0.95, 0.99)
+            },
+            "state": f"{status.state}: {status.reason}" if status.reason else status.state,
+        }
+
+
+def _total(costs: Iterable[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 6) if known else None

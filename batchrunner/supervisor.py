@@ -1,0 +1,139 @@
+"""One run in progress: the workers, and what goes on beside them.
+
+Beside the workers one task shows the progress, one saves the checkpoint every few seconds, and
+one listens for signals. Whatever ends the run early goes through ``stop``: nothing more is
+started, and requests in flight are waited for, since they are paid.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from . import runner
+from .caller import Caller
+from .inputs.feed import Feed
+from .inputs.jsonl import BadLine
+from .ledger import Ledger
+from .model import Failure, Job, Result
+from .summary import Progress, Stop
+
+SAVE_EVERY = 5.0  #: seconds between two checkpoints
+LOOK_EVERY = 0.25  #: seconds between two looks of a view
+DRAIN = 25.0  #: seconds that requests in flight are given after a signal
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Supervisor:
+    """Sees a run through to its end, or to the reason why it stopped."""
+
+    feed: Feed
+    caller: Caller
+    ledger: Ledger
+    total: int
+    workers: int
+    watch: Watch
+    stopped: Stop | None = None
+    _resumed: int = field(init=False)
+    _started: float = field(init=False)
+    _left: int = field(init=False, default=0)  #: jobs that no region would take
+    _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
+    _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
+
+    def __post_init__(self) -> None:
+        self._resumed = self.ledger.journal.records
+        self._started = asyncio.get_running_loop().time()
+
+    async def run(self, *, catch_signals: bool) -> None:
+        """Answer every job, or stop early and say why in ``stopped``."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._look)
+            group.start_soon(self._save)
+            if catch_signals:
+                group.start_soon(self._listen)
+            with self._work:
+                await runner.run(self.feed, self._answer, self._report, self.workers)
+            group.cancel_scope.cancel()
+        if self._left and self.stopped is None:
+            self.stopped = Stop(8, self._no_target())
+
+    def stop(self, stop: Stop) -> None:
+        """Start nothing more; requests in flight are waited for."""
+        self.stopped = self.stopped or stop
+        self.feed.stop()
+        self.caller.close()
+
+    def progress(self) -> Progress:
+        """The run at this moment."""
+        pool = self.caller.pool
+        return Progress(
+            total=max(self.total, self.ledger.journal.records),
+            resumed=self._resumed,
+            wall_s=asyncio.get_running_loop().time() - self._started,
+            stats=self.ledger.stats,
+            regions=pool.statistics(),
+            waiting=pool.waiting,
+            note=self._note(),
+        )
+
+    async def _answer(self, line: Job | BadLine) -> Result | None:
+        if isinstance(line, Job):
+            return await self.caller.call(line)
+        job = Job(line.ordinal, line.fingerprint, str(line.ordinal), "", "", b"")
+        return Result(job, None, (), Failure("bad_line", line.reason, retryable=False))
+
+    async def _report(self, result: Result | None) -> None:
+        if result is not None:
+            await self.ledger.record(result)
+        elif self.stopped is None:
+            self._left += 1
+            if not self.caller.pool.is_alive:
+                self.stop(Stop(8, self._no_target()))
+
+    async def _look(self) -> None:
+        while True:
+            self.watch(self.progress())
+            await anyio.sleep(LOOK_EVERY)
+
+    async def _save(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await anyio.sleep(SAVE_EVERY)
+            try:
+                await self.ledger.save(wall_s=clock() - self._started)
+                self._unsaved = ""
+            except (
+                OSError
+            ) as error:  # safety does not hang on it: the results speak for themselves
+                self._unsaved = error.strerror or str(error)
+
+    async def _listen(self) -> None:
+        """The first signal drains; a second one, or a drain that takes too long, cancels."""
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if self._work.deadline < float("inf"):
+                    self._work.cancel()
+                    return
+                name = signal.Signals(number).name
+                self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
+                self._work.deadline = anyio.current_time() + DRAIN
+
+    def _no_target(self) -> str:
+        """Why jobs are left over, and what to do."""
+        reasons = [f"{r.name}: {r.reason}" for r in self.caller.pool.statistics() if r.reason]
+        return (
+            "no region is left that can serve the remaining jobs "
+            f"({'; '.join(reasons)}): put this right and run the same command again"
+        )
+
+    def _note(self) -> str:
+        if self.stopped is not None:
+            return f"stopping, waiting for requests in flight: {self.stopped.reason}"
+        stalled = self.ledger.journal.stalled
+        if stalled:
+            return f"waiting for the disk: {stalled}"
+        return f"the checkpoint cannot be saved: {self._unsaved}" if self._unsaved else ""

@@ -1,0 +1,67 @@
+"""Progress on standard error: a live screen on a terminal, a line now and then elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from ..summary import Progress
+from . import words
+
+EVERY = 5.0  #: seconds between two lines where there is no terminal
+
+Watch = Callable[[Progress], None]
+
+
+@contextmanager
+def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch]:
+    """A watcher of the progress that suits the stream."""
+    stream = stream or sys.stderr
+    if quiet:
+        yield lambda _: None
+    elif stream.isatty():
+        with _live(stream) as watch:
+            yield watch
+    else:
+        yield _plain(stream)
+
+
+def _plain(stream: TextIO) -> Watch:
+    shown = -EVERY
+
+    def watch(progress: Progress) -> None:
+        nonlocal shown
+        if progress.wall_s - shown >= EVERY:
+            shown = progress.wall_s
+            print(words.line(progress), file=stream, flush=True)
+
+    return watch
+
+
+@contextmanager
+def _live(stream: TextIO) -> Iterator[Watch]:
+    from rich.console import Console, Group  # only for a terminal
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    from .table import regions
+
+    console = Console(file=stream)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def watch(progress: Progress) -> None:
+            head = " · ".join(
+                (
+                    f"{progress.done:,} of {progress.total:,} jobs",
+                    f"{progress.stats.failed:,} failed",
+                    f"{progress.rate:.1f} jobs/s",
+                    f"{words.duration(progress.wall_s)} so far",
+                    f"ETA {words.duration(progress.remaining_s)}",
+                )
+            )
+            bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=60)
+            note = [Text(progress.note, style="yellow")] if progress.note else []
+            live.update(Group(Text(head), bar, regions(progress), *note), refresh=True)
+
+        yield watch

@@ -1,0 +1,40 @@
+"""What a run came to, in words and a table, on standard error."""
+
+import sys
+from typing import TextIO
+
+from ..outputs.disk import sibling
+from ..summary import Summary
+from . import words
+
+
+def show(summary: Summary, stream: TextIO | None = None) -> None:
+    """Print the end of a run: what became of the jobs, the regions, and where the files are."""
+    from rich.console import Console  # heavy, and only at the end
+    from rich.text import Text
+
+    from .table import regions
+
+    console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    console.print(regions(summary.progress))
+    for line in sentences(summary):
+        console.print(Text(line))
+
+
+def sentences(summary: Summary) -> list[str]:
+    """The end of a run, sentence by sentence."""
+    progress, stats = summary.progress, summary.progress.stats
+    lines = [
+        f"{stats.ok:,} of {progress.total:,} jobs answered, {stats.failed:,} failed"
+        + (f", {progress.resumed:,} of them by earlier runs" if progress.resumed else "")
+        + f"; {stats.calls:,} calls, {stats.wasted_calls:,} of them wasted,"
+        + f" in {words.duration(progress.wall_s)}"
+    ]
+    if codes := [(code, n) for code, n in stats.codes.most_common() if n]:
+        lines.append("failures: " + ", ".join(f"{n:,} {code}" for code, n in codes))
+    lines += [f"{r.name} was left out: {r.reason}" for r in progress.regions if r.reason]
+    lines.append(f"results: {summary.output}")
+    lines.append(f"region usage: {sibling(summary.output, '.stats.json')}")
+    if summary.stop is not None:
+        lines.append(f"stopped early: {summary.stop.reason}")
+    return lines

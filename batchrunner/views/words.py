@@ -1,0 +1,49 @@
+"""Numbers and states as people read them. Pure."""
+
+from ..policy.region import RegionStatus
+from ..stats import RegionUsage
+from ..summary import Progress
+
+
+def duration(seconds: float | None) -> str:
+    """``4.2s``, ``3m05s``, ``2h10m``; a dash where nothing is known."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def state(status: RegionStatus) -> str:
+    """``open``, ``throttled 12.0s``, ``out``."""
+    return f"{status.state} {duration(status.opens_in)}" if status.opens_in else status.state
+
+
+def throttled(usage: RegionUsage) -> int:
+    """How often the region said 429."""
+    return usage.throttled.total()
+
+
+def errors(usage: RegionUsage) -> str:
+    """``3 http_503, 1 timeout``; a zero where there were none."""
+    return ", ".join(f"{n} {outcome}" for outcome, n in usage.errors.most_common()) or "0"
+
+
+def line(progress: Progress) -> str:
+    """A run at one moment, on one line."""
+    parts = [
+        f"{progress.done:,}/{progress.total:,} jobs",
+        f"{progress.stats.failed:,} failed",
+        f"{progress.rate:.1f}/s",
+        f"ETA {duration(progress.remaining_s)}",
+    ]
+    usages = progress.stats.regions
+    parts += [
+        f"{s.name} {state(s)} {s.in_flight} in flight"
+        f" {usages[s.name].ok if s.name in usages else 0} ok"
+        for s in progress.regions
+    ]
+    return " | ".join([*parts, progress.note] if progress.note else parts)
