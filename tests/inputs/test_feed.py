@@ -180,16 +180,19 @@ async def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_with_it()
     assert [job.ordinal for job in await drain(feed)] == list(range(1, 30))
 
 
-async def test_a_source_that_fails_ends_the_run_and_the_feed():
-    async def failing():
-        yield [GOOD]
-        raise OSError("gone")
+async def test_a_source_that_fails_is_told_once_and_ends_the_feed_for_the_others():
+    class Failing(Endless):
+        async def __anext__(self):
+            lines = await super().__anext__()
+            if self.asked > 1:
+                raise OSError("gone")
+            return lines
 
-    feed = Feed(failing())
-    await anext(feed)
+    feed = Feed(Failing())
 
-    with pytest.raises(OSError, match="gone"):
-        await anext(feed)
+    with pytest.raises(ExceptionGroup) as caught:
+        await share(feed, 50)
+    assert [str(error) for error in caught.value.exceptions] == ["gone"]
     assert await drain(feed) == []
 
 

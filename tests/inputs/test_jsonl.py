@@ -201,6 +201,7 @@ BAD = [
     ),
     (line(model=5), "model must be a text; it is 5"),
     (line(model="../admin"), "model must be a name such as gpt-4o-mini"),
+    (line(model="m/../../admin"), "model must be a name such as gpt-4o-mini"),
     (line(model="m?x=1"), "model must be a name such as gpt-4o-mini"),
     (line(model="m\n"), "model must be a name such as gpt-4o-mini"),
     (line(model="m" * 257), "model must be a name such as gpt-4o-mini"),

@@ -1,5 +1,6 @@
 """What the first pass finds out before anything is sent."""
 
+import gzip
 import io
 from collections import Counter
 from pathlib import Path
@@ -227,6 +228,7 @@ class TestIdentity:
         before = await identify(write(b"x" * 2**20))
 
         assert (await identify(write(b"x" * 2**20, b"y"))).head == before.head
+        assert (await identify(write(b"x" * 2**20, b"y"), 2**30)).head == before.head
         assert (await identify(write(b"x" * (2**20 - 1), b"yy"))).head != before.head
 
 
@@ -247,8 +249,6 @@ class TestStaging:
         assert not path.exists()
 
     async def test_standard_input_may_be_packed(self):
-        import gzip  # noqa: PLC0415  # only here
-
         async with staged("-", io.BytesIO(gzip.compress(prompt(0)))) as path:
             assert (await survey(path, DEFAULTS)).jobs == 1
         assert not path.exists()
