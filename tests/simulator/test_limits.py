@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from batchrunner.simulator.limits import Axis, Counting, Quota, meter
 
 EVERY = list(Counting)
-MANY = settings(max_examples=150, deadline=None)
+MANY = settings(max_examples=60, deadline=None)
 
 #: Moments and amounts: (pause before the call, tokens).
 arrivals = st.lists(

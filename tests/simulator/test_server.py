@@ -78,7 +78,7 @@ async def test_an_outage_is_a_server_error():
 
 
 @pytest.mark.parametrize("where", ["start", "body"])
-async def test_a_reset_really_resets(where):
+async def test_a_reset_really_resets(where, caplog):
     async with serve(scenario({"kind": "reset", "where": where})) as simulation:
         host, port = simulation.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -90,6 +90,8 @@ async def test_a_reset_really_resets(where):
         with pytest.raises(ConnectionResetError):
             await reader.read(-1)
         writer.close()
+
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("where", ["start", "body"])
@@ -128,6 +130,25 @@ async def test_hanging_calls_do_not_delay_the_end(caplog, capfd):
     assert simulation.statistics()["eastus"]["in_flight"] == 0
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
+
+
+async def test_slow_answers_and_idle_connections_do_not_delay_the_end():
+    loop = asyncio.get_running_loop()
+    async with serve(scenario(latency={"median": 60.0})) as simulation:
+        host, port = simulation.url.removeprefix("http://").split(":")
+        idle, writer = await asyncio.open_connection(host, int(port))
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            url = f"{simulation.url}/eastus/openai/v1/chat/completions"
+            with pytest.raises(httpx2.ReadTimeout):
+                await http.post(url, json=HELLO, headers={"api-key": "k1"}, timeout=0.1)
+        assert simulation.statistics()["eastus"]["in_flight"] == 1
+        begun = loop.time()
+
+    async with asyncio.timeout(0.5):
+        assert await idle.read() == b""
+    writer.close()
+    assert loop.time() - begun < 0.5
+    assert simulation.statistics()["eastus"]["in_flight"] == 0
 
 
 async def test_a_hanging_call_ends_when_the_client_hangs_up():
