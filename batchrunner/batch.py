@@ -12,18 +12,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
-from typing import NoReturn
 
 import anyio
 import anyio.to_thread
 import orjson
 
-from .caller import Caller
 from .config import Settings, require_targets
 from .environment import load_settings
-from .errors import BatchrunnerError, IdentityError, InputError, UsageError
-from .fleet import make_router, usable
+from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
+from .fleet import open_caller
 from .inputs.feed import Feed
 from .inputs.jsonl import Defaults, fingerprint
 from .inputs.source import Source
@@ -32,8 +29,6 @@ from .inputs.survey import Survey, survey
 from .ledger import Ledger, set_aside
 from .outputs.disk import disk_error
 from .outputs.lock import acquire
-from .policy.retry import Retry
-from .pool import RegionPool
 from .summary import Summary
 from .supervisor import Supervisor, Watch
 
@@ -71,7 +66,7 @@ async def run_async(
     _raise_file_limit()
     async with staged(input_) as source:
         _refuse_same(source, path)
-        found = await survey(source, _defaults(settings), settings.limit)
+        found = await survey(source, defaults(settings), settings.limit)
         _refuse_bad(found, settings)
         async with _open_ledger(path, settings, found) as ledger:
             await _compare(source, ledger, settings.limit)
@@ -79,7 +74,7 @@ async def run_async(
                 try:
                     await supervisor.run(catch_signals=catch_signals)
                 except* BatchrunnerError as group:
-                    _raise_first(group)
+                    raise_first(group)
                 return await _conclude(supervisor, settings)
 
 
@@ -107,7 +102,8 @@ def _refuse_same(source: Path, output: Path) -> None:
             raise UsageError(f"{output} is the input: give --output another file")
 
 
-def _defaults(settings: Settings) -> Defaults:
+def defaults(settings: Settings) -> Defaults:
+    """What lines get where they do not say."""
     return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
 
 
@@ -153,20 +149,8 @@ async def _supervise(
     source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    from .sdk import entra_token  # a second, and only for a run
-    from .wire import AiohttpTransport, Wire
-
-    targets = {target.name: target for target in usable(settings)}
-    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
-    async with Source(source) as lines, AiohttpTransport() as transport:
-        wire = Wire(targets, transport, settings.timeout, tokens)
-        caller = Caller(
-            RegionPool(make_router(settings)),
-            wire.send,
-            Retry(settings.max_attempts),
-            Random(),  # noqa: S311 - jitter, not a secret
-        )
-        feed = Feed(lines, _defaults(settings), skip=ledger.is_done, limit=settings.limit)
+    async with Source(source) as lines, open_caller(settings) as caller:
+        feed = Feed(lines, defaults(settings), skip=ledger.is_done, limit=settings.limit)
         yield Supervisor(
             feed=feed,
             caller=caller,
@@ -200,14 +184,6 @@ async def _conclude(supervisor: Supervisor, settings: Settings) -> Summary:
     except OSError as error:
         raise disk_error("publish the statistics of", ledger.path, error) from error
     return summary
-
-
-def _raise_first(group: BaseExceptionGroup[BatchrunnerError]) -> NoReturn:
-    """One cause is enough to stop a run, and to say what to do."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    raise error from None
 
 
 def _raise_file_limit() -> None:

@@ -13,7 +13,7 @@ BatchrunnerError
 A failed *job* is never an exception: it is a line in the results.
 """
 
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 
 class BatchrunnerError(Exception):
@@ -64,3 +64,11 @@ class NoTargetError(BatchrunnerError):
     """No region is left that can serve the remaining jobs."""
 
     exit_code = 8
+
+
+def raise_first(group: BaseExceptionGroup[BatchrunnerError]) -> NoReturn:
+    """Raise one of the causes that ended a group of tasks: it says what to do, and is enough."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    raise error from None

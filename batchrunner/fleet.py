@@ -1,11 +1,18 @@
-"""The regions of a run: settings -> the accounts that the router keeps. Pure."""
+"""The regions of a run: settings -> the router's accounts, and a caller that uses them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+from .caller import Caller
 from .config import Settings
 from .policy.adaptive import Adaptive
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
 from .policy.region import Region
+from .policy.retry import Retry
 from .policy.router import Router
+from .pool import RegionPool
 from .targets import Target
 
 
@@ -32,6 +39,21 @@ def make_router(settings: Settings) -> Router:
             )
         )
     return Router(regions, settings.strategy, settings.fallback_after)
+
+
+@asynccontextmanager
+async def open_caller(settings: Settings) -> AsyncIterator[Caller]:
+    """A caller over all usable regions, with its connections."""
+    from .sdk import entra_token  # the SDK takes a second, and only a run needs it
+    from .wire import AiohttpTransport, Wire
+
+    targets = {target.name: target for target in usable(settings)}
+    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
+    async with AiohttpTransport() as transport:
+        wire = Wire(targets, transport, settings.timeout, tokens)
+        jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
+        retry = Retry(settings.max_attempts)
+        yield Caller(RegionPool(make_router(settings)), wire.send, retry, jitter)
 
 
 def _quota(target: Target) -> Quota:

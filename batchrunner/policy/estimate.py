@@ -7,8 +7,7 @@ of answers differ by model and language, so both are learned from ``usage``.
 
 from dataclasses import dataclass, field
 
-from ..model import Job
-from .verdict import Usage
+from ..model import Job, Usage
 
 BYTES_PER_TOKEN = 4.0  #: a fair start for English text
 ANSWER = 256.0  #: tokens, for jobs that leave the length of the answer open

@@ -41,6 +41,11 @@ class Region:
         """Whether the region can answer jobs of ``model`` in this run."""
         return not self.barred and model not in self.missing
 
+    def readmit(self, model: str) -> None:
+        """The region answered a job of ``model`` after all."""
+        self.barred = ""
+        self.missing.pop(model, None)
+
     @property
     def is_busy(self) -> bool:
         """Whether as many requests are in flight as should be."""

@@ -94,6 +94,11 @@ class Router:
                 return self._lease(now, self._best(now, ready), job, tokens)
         return soonest if found else None
 
+    def force(self, now: float, job: Job) -> Lease:
+        """Lease the region that is likeliest to answer, though all are closed or out."""
+        region = min(self.regions, key=lambda r: (not r.serves(job.model), r.wait(now, 0.0)))
+        return self._lease(now, region, job, 0.0)
+
     def settle(  # noqa: C901 - one arm for each verdict
         self, now: float, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING
     ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from ..model import Fault, FaultKind, Reply
+from ..model import Fault, FaultKind, Reply, Usage
 from .ratelimit import duration, retry_after
 
 HOUR = 3600.0
@@ -31,15 +31,6 @@ class Cause(StrEnum):
     TOKENS = "tokens"
     CAPACITY = "capacity"  #: the service is short of machines; our quota is fine
     OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens that the service says it counted."""
-
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +140,17 @@ def _answer(body: bytes) -> Verdict:
         message = answer = None
     if not isinstance(message, dict):
         return Faulty("bad_payload", f"a 200 that holds no chat completion: {_sample(body)}")
-    return Answered(_usage(answer.get("usage")))
+    return Answered(usage_of(answer))
 
 
-def _usage(usage: Any) -> Usage:
+def usage_of(answer: dict[str, Any]) -> Usage:
+    """What a chat completion says it used."""
+    model, usage = str(answer.get("model") or ""), answer.get("usage")
     if not isinstance(usage, dict):
-        return Usage()
+        return Usage(model)
     details = usage.get("prompt_tokens_details")
     return Usage(
+        model,
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
         _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,

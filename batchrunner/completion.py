@@ -1,0 +1,174 @@
+"""One completion with failover, for programs that ask now and then.
+
+The regions are those of the environment and ``.env``, in their order; one that is throttled,
+failing or out is passed over, and plain OpenAI is asked when every Azure region is. Unlike a run,
+a call does not wait for a quota: when nobody answers it raises what the last region said, as the
+SDK's own error class.
+
+All calls of a process, synchronous or not, share one event loop in a thread of its own, and with
+it the clients, their connections, and what is known of every region.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import anyio
+import openai
+import orjson
+from anyio.from_thread import BlockingPortal
+
+from .config import require_targets
+from .environment import load_settings
+from .fleet import make_router, usable
+from .model import Fault, FaultKind, Job, Reply
+from .policy.ratelimit import advertised
+from .policy.router import Lease, Router
+from .policy.verdict import Answered, Refused, Verdict, judge
+from .sdk import entra_token, make_client, make_http_client
+from .targets import Target
+
+Messages = Iterable[Any]  #: dictionaries such as {"role": "user", "content": "…"}
+
+
+def call_completion(messages: Messages, *, model: str, **arguments: Any) -> str:
+    """The text of a chat completion for ``messages``.
+
+    ``arguments`` are those of the SDK's ``chat.completions.create``, ``stream`` excepted. Raises
+    ConfigError where no region is configured, else the SDK's error classes: ``BadRequestError``
+    and its like at once, others when no region answered.
+    """
+    return _portal().call(partial(_complete, messages, model, arguments))
+
+
+async def call_completion_async(messages: Messages, *, model: str, **arguments: Any) -> str:
+    """``call_completion`` for coroutines."""
+    call = _portal().start_task_soon(partial(_complete, messages, model, arguments))
+    return await asyncio.wrap_future(call)
+
+
+@dataclass(slots=True)
+class _Failover:
+    """The regions of this process, and a client for each."""
+
+    router: Router
+    clients: Mapping[str, openai.AsyncOpenAI]
+    targets: Mapping[str, Target]
+
+    async def complete(self, messages: Messages, model: str, arguments: Mapping[str, Any]) -> str:
+        """Ask one region after another, each at most once."""
+        job = Job(0, "", "", "/chat/completions", model, b"", 0)
+        tried: set[str] = set()
+        failure: openai.APIError | None = None
+        while (lease := self._lease(job, frozenset(tried))) is not None:
+            tried.add(lease.region.name)
+            try:
+                return await self._ask(lease, messages, arguments)
+            except openai.APIError as error:
+                if isinstance(judge(_outcome(error)), Refused):
+                    raise
+                failure = error
+        raise failure or openai.OpenAIError(f"no region serves {model}")
+
+    def _lease(self, job: Job, tried: frozenset[str]) -> Lease | None:
+        """The next region to ask; where all are closed, one is asked nevertheless."""
+        now = asyncio.get_running_loop().time()
+        picked = self.router.pick(now, job, tried)
+        if isinstance(picked, Lease):
+            return picked
+        return None if tried else self.router.force(now, job)
+
+    async def _ask(self, lease: Lease, messages: Messages, arguments: Mapping[str, Any]) -> str:
+        name, model = lease.region.name, lease.job.model
+        verdict: Verdict | None = None
+        headers: Mapping[str, str] = {}
+        try:
+            raw = await self.clients[name].chat.completions.with_raw_response.create(
+                messages=messages,
+                model=self.targets[name].model_for(model),
+                **arguments,
+            )
+            response = raw.http_response
+            headers = response.headers
+            verdict = judge(Reply(response.status_code, headers, response.content))
+            if not isinstance(verdict, Answered):
+                raise openai.APIResponseValidationError(response, None, message=str(verdict))
+            lease.region.readmit(model)
+            return _text(response.content)
+        except openai.APIError as error:
+            verdict = judge(_outcome(error))
+            headers = getattr(getattr(error, "response", None), "headers", {})
+            raise
+        finally:
+            now = asyncio.get_running_loop().time()
+            self.router.settle(now, lease, verdict, advertised(headers))
+
+
+def _text(body: bytes) -> str:
+    """The text of the first choice; empty where the model gave none."""
+    return orjson.loads(body)["choices"][0]["message"].get("content") or ""
+
+
+def _outcome(error: openai.APIError) -> Reply | Fault:
+    """What an error of the SDK came from."""
+    match error:
+        case openai.APIStatusError() | openai.APIResponseValidationError():
+            response = error.response
+            return Reply(response.status_code, response.headers, response.content)
+        case openai.APITimeoutError():
+            return Fault(FaultKind.TIMEOUT, str(error))
+        case _:
+            return Fault(FaultKind.CONNECT, str(error))
+
+
+def _open() -> _Failover:
+    settings = load_settings()
+    require_targets(settings)
+    settings = settings.model_copy(update={"strategy": "ordered"})
+    targets = {target.name: target for target in usable(settings)}
+    http_client = make_http_client()
+    clients = {
+        name: make_client(t, http_client, entra_token() if t.auth == "entra" else None)
+        for name, t in targets.items()
+    }
+    return _Failover(make_router(settings), clients, targets)
+
+
+async def _complete(messages: Messages, model: str, arguments: Mapping[str, Any]) -> str:
+    if arguments.get("stream"):
+        raise TypeError("stream=True gives no message text: leave it out")
+    return await _failover().complete(list(messages), model, arguments)
+
+
+@lru_cache(maxsize=1)
+def _failover() -> _Failover:
+    """The regions of this process; runs in the loop of the portal only."""
+    return _open()
+
+
+@lru_cache(maxsize=1)
+def _portal() -> BlockingPortal:
+    """The event loop that all calls share; it lives as long as the process."""
+    started: Future[BlockingPortal] = Future()
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            started.set_result(portal)
+            await anyio.sleep_forever()
+
+    threading.Thread(target=anyio.run, args=(serve,), name="batchrunner", daemon=True).start()
+    return started.result()
+
+
+def _forget() -> None:
+    """A forked child has no thread of its parent: it begins anew."""
+    _portal.cache_clear()
+    _failover.cache_clear()
+
+
+os.register_at_fork(after_in_child=_forget)

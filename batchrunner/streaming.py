@@ -1,0 +1,60 @@
+"""Results as they come, for programs that have jobs in memory rather than in files."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+import anyio
+import orjson
+
+from . import runner
+from .batch import defaults
+from .config import Settings, require_targets
+from .environment import load_settings
+from .errors import BatchrunnerError, InputError, NoTargetError, raise_first
+from .fleet import open_caller
+from .inputs.jsonl import BadLine, parse
+from .model import Job, Result
+
+
+async def stream(
+    lines: Iterable[Mapping[str, Any]], settings: Settings | None = None
+) -> AsyncIterator[Result]:
+    """Answer every one of ``lines`` and yield the results in the order in which they come.
+
+    A line is what a line of an input file may be: a request body, a Batch line, or a prompt. It
+    is taken when a worker is free for it, and nothing is written down. Raises InputError for a
+    line that is no job, and NoTargetError for one that no region serves. Who leaves the loop
+    early wraps the iterator in ``contextlib.aclosing``, so that nothing more is sent.
+    """
+    settings = settings or load_settings()
+    require_targets(settings)
+    results, done = anyio.create_memory_object_stream[Result]()
+    try:
+        async with open_caller(settings) as caller, anyio.create_task_group() as group:
+
+            async def report(result: Result | None) -> None:
+                if result is None:
+                    raise NoTargetError("no region is left that serves this job")
+                await results.send(result)
+
+            async def work() -> None:
+                async with results:
+                    jobs = _jobs(lines, settings)
+                    await runner.run(jobs, caller.call, report, settings.concurrency)
+
+            group.start_soon(work)
+            async with done:
+                async for result in done:
+                    yield result
+    except* BatchrunnerError as failures:
+        raise_first(failures)
+
+
+async def _jobs(lines: Iterable[Mapping[str, Any]], settings: Settings) -> AsyncIterator[Job]:
+    """Never waits, so that many workers can share it."""
+    given = defaults(settings)
+    for number, line in enumerate(lines):
+        job = parse(orjson.dumps(line), number, given)
+        if isinstance(job, BadLine):
+            raise InputError(f"line {number + 1}: {job.reason}")
+        yield job
