@@ -304,11 +304,15 @@ BUGS = {
 }
 
 
+def search(world, seeds):
+    for seed in seeds:
+        crash_everywhere(world, seed)
+        crash_everywhere(partial(world, faults=0.05), seed)
+
+
 @pytest.mark.parametrize("bug", BUGS)
 def test_the_planted_bug_is_caught(bug, monkeypatch):
     world = BUGS[bug](monkeypatch)
 
     with pytest.raises((AssertionError, BatchrunnerError)):
-        for seed in range(10):
-            crash_everywhere(world, seed)
-            crash_everywhere(partial(world, faults=0.05), seed)
+        search(world, range(10))
