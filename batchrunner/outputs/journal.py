@@ -18,6 +18,8 @@ from .results_file import tail
 from .tape import Tape
 from .writer import Durability, Pace, Writer
 
+ROOM = 64 << 20  #: bytes that should be free before anything more is paid for
+
 
 class Journal:
     """Appends lines to the results, a group at a time, in a thread of its own.
@@ -87,6 +89,10 @@ class Journal:
     def stalled(self) -> str | None:
         """Why nothing can be written at the moment; None while all is well."""
         return self._writer.stalled
+
+    def crowded(self, expected: int = 0) -> bool:
+        """Whether the disk has less room than ``expected`` bytes, or than is ever comfortable."""
+        return self._disk.free(self.path) < max(ROOM, expected)
 
     def tail(self, offset: int) -> Iterator[bytes]:
         """The whole lines from ``offset`` on, which is the beginning of one."""

@@ -75,7 +75,10 @@ def check(line: bytes) -> tuple[int, bytes] | None:
 
 
 def decode(line: bytes) -> Mapping[str, Any]:
-    """What a line says, for readers; ``ValueError`` if it is no JSON object."""
+    """What a line says, for readers; ``ValueError`` if it is no JSON object.
+
+    Integers of more than 64 bits come as floats; in the line itself they are exact.
+    """
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:  # stricter than JSON: it takes no lone surrogate

@@ -218,6 +218,19 @@ async def test_a_full_disk_stalls_the_journal_until_there_is_room(output):
     assert output.read_bytes() == LINES[0]
 
 
+@pytest.mark.parametrize(
+    ("free", "expected", "crowded"),
+    [(64 << 20, 0, False), ((64 << 20) - 1, 0, True), (1 << 30, 2 << 30, True)],
+)
+async def test_a_disk_is_crowded_before_it_is_full(output, free, expected, crowded):
+    disk = FaultyDisk()
+    disk.free = lambda _: free
+    async with Journal.open(output, disk=disk) as journal:
+        assert journal.crowded(expected) is crowded
+        disk.free = type(disk).free.__get__(disk)
+        assert journal.crowded(1 << 60)
+
+
 async def test_a_journal_that_was_closed_takes_nothing_more(output):
     journal = Journal.open(output)
     async with journal:
