@@ -22,7 +22,7 @@ from .environment import load_settings
 from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
 from .fleet import open_caller
 from .inputs.feed import Feed
-from .inputs.jsonl import Defaults, fingerprint
+from .inputs.jsonl import Defaults
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
@@ -66,10 +66,10 @@ async def run_async(
     _raise_file_limit()
     async with staged(input_) as source:
         _refuse_same(source, path)
-        found = await survey(source, defaults(settings), settings.limit)
-        _refuse_bad(found, settings)
-        async with _open_ledger(path, settings, found) as ledger:
-            await _compare(source, ledger, settings.limit)
+        # A new output is made only for an input that is good; an old one says what is done.
+        found = None if path.exists() else await _survey(source, settings)
+        async with _open_ledger(path, settings) as ledger:
+            found = found or await _survey(source, settings, ledger)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
                 try:
                     await supervisor.run(catch_signals=catch_signals)
@@ -107,41 +107,36 @@ def defaults(settings: Settings) -> Defaults:
     return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
 
 
-def _refuse_bad(found: Survey, settings: Settings) -> None:
-    """InputError with every line that cannot be a job, unless they are to be recorded."""
+async def _survey(source: Path, settings: Settings, ledger: Ledger | None = None) -> Survey:
+    """Look at the whole input before anything is sent.
+
+    Raises InputError with every line that cannot be a job, unless they are to be recorded, and
+    IdentityError where ``ledger`` has results of another input.
+    """
+    done = None if ledger is None else ledger.is_done
+    found = await survey(source, defaults(settings), settings.limit, done=done)
     if found.bad_count and settings.bad_lines == "fail":
         raise InputError(found.bad_message())
     if found.duplicates:
         raise InputError(found.duplicate_message())
+    highest = None if ledger is None else ledger.journal.done.highest
+    if settings.limit is None and highest is not None and highest >= found.lines:
+        raise IdentityError(
+            f"there is a result for line {highest + 1:,} and the input has only "
+            f"{found.lines:,} lines: give the input it was made from, or another --output"
+        )
+    return found
 
 
 @asynccontextmanager
-async def _open_ledger(path: Path, settings: Settings, found: Survey) -> AsyncIterator[Ledger]:
+async def _open_ledger(path: Path, settings: Settings) -> AsyncIterator[Ledger]:
     """The files of the output: locked, recovered and open."""
-    input_ = {"path": str(found.path), "lines": found.lines, **asdict(found.identity)}
     with acquire(path):
         if settings.restart:
             await anyio.to_thread.run_sync(set_aside, path, datetime.now(UTC))
-        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, input_)
+        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings)
         async with ledger.journal:
             yield ledger
-
-
-async def _compare(source: Path, ledger: Ledger, limit: int | None) -> None:
-    """IdentityError unless the results are those of this input."""
-    highest = ledger.journal.done.highest
-    if highest is None:
-        return
-    ordinal = -1
-    async with Source(source) as blocks:
-        async for lines in blocks:
-            for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - it goes on
-                ledger.is_done(ordinal, fingerprint(line))
-    if limit is None and highest > ordinal:
-        raise IdentityError(
-            f"{ledger.path} has a result for line {highest + 1:,} and the input has only "
-            f"{ordinal + 1:,} lines: give the input it was made from, or another --output"
-        )
 
 
 @asynccontextmanager
@@ -149,6 +144,7 @@ async def _supervise(
     source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
+    ledger.input_ = {"path": str(source), "lines": found.lines, **asdict(found.identity)}
     async with Source(source) as lines, open_caller(settings) as caller:
         feed = Feed(lines, defaults(settings), skip=ledger.is_done, limit=settings.limit)
         yield Supervisor(

@@ -6,11 +6,11 @@ again at the next start, so that the numbers add up over any number of stops.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import anyio.to_thread
@@ -37,10 +37,10 @@ class Ledger:
     settings: Settings
     stats: Stats
     wall_before: float  #: seconds that earlier runs took
-    input_: Mapping[str, Any]
+    input_: Mapping[str, Any] = field(default_factory=dict)  #: which file, for the checkpoint
 
     @classmethod
-    def open(cls, path: Path, settings: Settings, input_: Mapping[str, Any]) -> "Ledger":
+    def open(cls, path: Path, settings: Settings) -> Self:
         """Recover what earlier runs left at ``path``; blocks, so call it in a thread.
 
         Failures that may end otherwise are taken out, to run again. Raises IdentityError where
@@ -72,7 +72,7 @@ class Ledger:
         stats = kept[0] if kept else _restore(path, saved)
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
             stats = _restore(path, {})
-        return cls(path, journal, settings, stats, saved.get("wall_s") or 0.0, input_)
+        return cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""

@@ -83,7 +83,7 @@ class Supervisor:
     async def _answer(self, line: Job | BadLine) -> Result | None:
         if isinstance(line, Job):
             return await self.caller.call(line)
-        job = Job(line.ordinal, line.fingerprint, str(line.ordinal), "", "", b"")
+        job = Job(line.ordinal, line.fingerprint, line.id, "", "", b"")
         return Result(job, None, (), Failure("bad_line", line.reason, retryable=False))
 
     async def _report(self, result: Result | None) -> None:

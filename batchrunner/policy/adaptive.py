@@ -8,7 +8,7 @@ its windows pace it, and the number is only a cap.
 
 from dataclasses import dataclass, field
 
-START = 4.0
+START = 3.0  #: also what a wrong key may cost before it is known
 CUT = 0.7
 USED = 0.8  #: of the limit that must be in flight for growth to mean anything
 
