@@ -20,6 +20,7 @@ from .targets import (
     Target,
     distinct,
     make_target,
+    read_fallback,
     read_targets,
 )
 
@@ -51,7 +52,9 @@ class Settings(BaseModel):
         0.0, ge=0, description="seconds a job waits for Azure before plain OpenAI may take it"
     )
     max_attempts: int = Field(6, ge=1, description="faults of regions after which a job fails")
-    timeout: float = Field(300.0, gt=0, description="seconds for a whole attempt")
+    timeout: float = Field(
+        300.0, gt=0, allow_inf_nan=False, description="seconds for a whole attempt"
+    )
     limit: int | None = Field(None, ge=1, description="only the first N jobs")
     bad_lines: Literal["fail", "record"] = Field(
         "fail", description="refuse the input, or record lines that are no jobs as failed"
@@ -87,9 +90,10 @@ def read_settings(
     given = {name: toml[name] for name in OPTIONS if name in toml}
     given |= _from_environ(environ)
     given |= {name: value for name, value in options.items() if value is not None}
-    targets = read_targets(environ)
     if "regions" in toml:
-        targets = distinct([*_from_toml(toml["regions"], environ), *_fallback_of(targets)])
+        targets = distinct([*_from_toml(toml["regions"], environ), *read_fallback(environ)])
+    else:
+        targets = read_targets(environ)
     try:
         return Settings.model_validate(given | {"targets": targets})
     except ValidationError as error:
@@ -120,14 +124,12 @@ def variables() -> dict[str, str]:
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
     known = {PREFIX + name.upper(): name for name in OPTIONS}
-    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+    given = {
+        name: text for name, text in environ.items() if name.startswith(PREFIX) and text.strip()
+    }
     if unknown := [name for name in given if name not in known]:
         raise ConfigError(f"{unknown[0]} is no setting; known: {', '.join(known)}")
     return {known[name]: text for name, text in given.items()}
-
-
-def _fallback_of(targets: tuple[Target, ...]) -> list[Target]:
-    return [target for target in targets if target.is_fallback]
 
 
 def _from_toml(regions: Any, environ: Mapping[str, str]) -> list[Target]:
@@ -144,16 +146,17 @@ def _toml_region(region: Mapping[str, Any], index: int, environ: Mapping[str, st
         raise ConfigError(f"{place}: unknown key {unknown[0]!r}; known: {', '.join(fields)}")
     if not isinstance(region.get("endpoint"), str):
         raise ConfigError(f"{place}: endpoint is missing")
-    values = {"name": f"region_{index}", **region}
-    if values.get("auth") != "entra":
+    values = dict(region)
+    if "key" in values or values.get("auth") != "entra":
         variable = values.get("key")
-        if not isinstance(variable, str) or not environ.get(variable):
+        key = environ.get(variable, "").strip() if isinstance(variable, str) else ""
+        if not key:
             raise ConfigError(
                 f"{place}: key must be the name of an environment variable that is set "
                 "(never the key itself), such as AZURE_OPENAI_API_KEY_1"
             )
-        values["key"] = environ[variable]
-    return make_target(values, {field: f"{place}: {field}" for field in fields})
+        values["key"] = key
+    return make_target(values, {field: f"{place}: {field}" for field in fields}, f"_{index}")
 
 
 def _called(name: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
@@ -161,4 +164,4 @@ def _called(name: str, options: Mapping[str, Any], environ: Mapping[str, str]) -
     if options.get(name) is not None:
         return "--" + name.replace("_", "-")
     variable = PREFIX + name.upper()
-    return variable if environ.get(variable) else f"--config: {name}"
+    return variable if environ.get(variable, "").strip() else f"--config: {name}"

@@ -49,7 +49,9 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for binding in parse_stream(StringIO(_read_text(path, "--env-file"))):
         if binding.error:
-            raise ConfigError(f"{path}, line {binding.original.line}: write NAME=value")
+            text = binding.original.string  # the empty lines above belong to it
+            line = binding.original.line + text.count("\n") - text.lstrip().count("\n")
+            raise ConfigError(f"{path}, line {line}: write NAME=value")
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
     return found

@@ -43,7 +43,7 @@ def make_client(
     timeout: float = 300.0,
 ) -> AsyncOpenAI:
     """An SDK client for a region; ``token`` is called for each request where auth is Entra."""
-    key = target.key.get_secret_value() if target.key else None
+    key = target.key.get_secret_value() if target.key and token is None else None
     common: dict[str, Any] = {"http_client": http_client, "max_retries": 0, "timeout": timeout}
     with _sealed_environment():
         if target.speaks_v1:
@@ -52,7 +52,7 @@ def make_client(
             azure_endpoint=target.endpoint,
             api_version=target.api_version,
             api_key=key,
-            azure_ad_token_provider=None if key else token,
+            azure_ad_token_provider=token,
             **common,
         )
 

@@ -45,6 +45,7 @@ FALLBACK = {
     "tpm": ("OPENAI_TPM", "tokens per minute; default: learned from the service"),
     "concurrency": ("OPENAI_CONCURRENCY", "most requests in flight"),
 }
+_HOST = re.compile(r"[\w.:-]+")
 _NUMBER = re.compile(rf"(?:{KEY}|{ENDPOINT})(?:_([1-9]\d*))?")
 
 
@@ -86,11 +87,18 @@ def read_targets(environ: Mapping[str, str]) -> tuple[Target, ...]:
 
     Raises ConfigError that names the variable and the remedy.
     """
-    environ = {name: text.strip() for name, text in environ.items() if text.strip()}
     targets = [_azure(environ, number) for number in _numbers(environ)]
-    if "OPENAI_API_KEY" in environ:
-        targets.append(_openai(environ))
-    return distinct(targets)
+    return distinct([*targets, *read_fallback(environ)])
+
+
+def read_fallback(environ: Mapping[str, str]) -> list[Target]:
+    """Plain OpenAI, where the variables name it."""
+    variables = {field: name for field, (name, _) in FALLBACK.items()}
+    values = dict(_present(environ, variables))
+    if "key" not in values:
+        return []
+    values.setdefault("endpoint", OPENAI_BASE_URL)
+    return [make_target(values | {"name": OPENAI, "kind": "openai"}, variables)]
 
 
 def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
@@ -99,27 +107,38 @@ def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
     for target in targets:
         if target.name in seen:
             raise ConfigError(
-                f"two regions are called {target.name!r}: give each its own name with "
-                f"AZURE_OPENAI_REGION_n"
+                f"two regions are called {target.name!r}: give each its own name, with "
+                "AZURE_OPENAI_REGION_n or in the file of --config"
             )
         seen[target.name] = target
     return tuple(seen.values())
 
 
-def make_target(values: Mapping[str, Any], variables: Mapping[str, str]) -> Target:
-    """Validate one region; ``variables`` says what to call each field in an error."""
+def make_target(
+    values: Mapping[str, Any], variables: Mapping[str, str], number: str = ""
+) -> Target:
+    """Validate one region; ``variables`` says what to call each field in an error.
+
+    A region without a name gets it from its host, or from its ``number``.
+    """
     _check_endpoint(values["endpoint"], variables["endpoint"])
+    if "key" in values:
+        _check_key(values["key"], variables["key"])
     try:
-        return Target.model_validate(values)
+        target = Target.model_validate({"name": _name(values["endpoint"], number), **values})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0])
         raise ConfigError(f"{variables.get(field, field)}: {first['msg']}") from None
+    if target.name == OPENAI and not target.is_fallback:
+        raise ConfigError(f"{variables['name']}: the name {OPENAI!r} is kept for plain OpenAI")
+    return target
 
 
 def _numbers(environ: Mapping[str, str]) -> list[str]:
     """The suffixes in use: ``""``, ``"_1"``, ``"_3"`` …, in order."""
-    found = {match[1] for name in environ if (match := _NUMBER.fullmatch(name))}
+    given = (name for name, text in environ.items() if text.strip())
+    found = {match[1] for name in given if (match := _NUMBER.fullmatch(name))}
     return [f"_{n}" if n else "" for n in sorted(found, key=lambda n: int(n or 0))]
 
 
@@ -132,26 +151,14 @@ def _azure(environ: Mapping[str, str], number: str) -> Target:
         if field not in values:
             given = next(variables[f] for f in ("key", "endpoint") if f in values)
             raise ConfigError(f"{given} is set but {variables[field]} is not: set both")
-    if "key" in values:
-        _check_key(values["key"], variables["key"])
-    values.setdefault("name", _name(values["endpoint"], number))
-    if values["name"] == OPENAI:
-        raise ConfigError(f"{variables['name']}: the name {OPENAI!r} is kept for plain OpenAI")
-    return make_target(values, variables)
-
-
-def _openai(environ: Mapping[str, str]) -> Target:
-    variables = {field: name for field, (name, _) in FALLBACK.items()}
-    values = dict(_present(environ, variables))
-    _check_key(values["key"], variables["key"])
-    values.setdefault("endpoint", OPENAI_BASE_URL)
-    return make_target(values | {"name": OPENAI, "kind": "openai"}, variables)
+    return make_target(values, variables, number)
 
 
 def _present(
     environ: Mapping[str, str], variables: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    return ((f, environ[variable]) for f, variable in variables.items() if variable in environ)
+    given = ((field, environ.get(name, "").strip()) for field, name in variables.items())
+    return ((field, text) for field, text in given if text)
 
 
 def _name(endpoint: str, number: str) -> str:
@@ -167,10 +174,10 @@ def _check_endpoint(endpoint: str, variable: str) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if host is None or parts.scheme not in {"http", "https"}:
+    if host is None or not _HOST.fullmatch(host) or parts.scheme not in {"http", "https"}:
         example = "https://my-resource.openai.azure.com/"
         raise ConfigError(f"{variable} is no URL: write something like {example}")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if not {"@", "?", "#"}.isdisjoint(endpoint):
         raise ConfigError(f"{variable}: leave out user name, query and fragment of the URL")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigError(f"{variable}: http:// would show the key to the network; use https://")

@@ -1,0 +1,188 @@
+"""The process environment, ``.env`` and TOML files."""
+
+import os
+
+import pytest
+
+from batchrunner import environment
+from batchrunner.environment import load_settings, read_toml
+from batchrunner.errors import ConfigError
+
+CANARY = "canary-6f1d"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """An empty folder and an empty environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", {})
+
+
+def read_environ(path=None):
+    """Without what pytest keeps there."""
+    found = environment.read_environ(path)
+    found.pop("PYTEST_CURRENT_TEST", None)
+    return found
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def test_without_files_there_is_the_process():
+    os.environ["A"] = "1"
+
+    assert read_environ() == {"A": "1"}
+    assert read_toml(None) == {}
+
+
+def test_the_file_called_env_is_read_where_there_is_one(write):
+    write(".env", "A=1\n")
+
+    assert read_environ() == {"A": "1"}
+
+
+def test_another_file_is_read_instead_of_it(write):
+    write(".env", "A=1\nB=1\n")
+
+    assert read_environ(write("other", "A=2\n")) == {"A": "2"}
+
+
+def test_folders_above_are_not_searched(write, tmp_path, monkeypatch):
+    write(".env", "A=1\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+
+    assert read_environ() == {}
+
+
+def test_the_process_wins_over_the_file(write):
+    write(".env", "A=file\nB=file\nC=file\n")
+    os.environ |= {"A": "process", "B": ""}
+
+    assert read_environ() == {"A": "process", "B": "", "C": "file"}
+
+
+def test_reading_a_file_leaves_the_process_as_it_is(write):
+    write(".env", "A=1\n")
+    read_environ()
+
+    assert "A" not in os.environ
+
+
+def test_what_a_file_may_look_like(write):
+    text = (
+        "\ufeff# a comment\r\n"
+        "export A=1\r\n"
+        "B = 'two words' # and a remark\r\n"
+        'C="line\\nfeed"\r\n'
+        "D=\r\n"
+        "E\r\n"
+        "F=$A ${HOME} `id` $(id)\r\n"
+        "A=2\r\n"
+        "G=grün"
+    )
+
+    assert read_environ(write("f", text)) == {
+        "A": "2",
+        "B": "two words",
+        "C": "line\nfeed",
+        "D": "",
+        "F": "$A ${HOME} `id` $(id)",
+        "G": "grün",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(f"A=1\n\n'{CANARY}\n", 3), (f"A=1\nKEY='{CANARY}\n", 2), (f"KEY={CANARY}\n= {CANARY}", 2)],
+)
+def test_a_malformed_file_names_the_line_but_does_not_show_it(write, text, line):
+    path = write(".env", text)
+
+    with pytest.raises(ConfigError, match=rf"^\.env, line {line}: write NAME=value$"):
+        read_environ()
+    with pytest.raises(ConfigError, match=rf"^{path}, line {line}: write NAME=value$"):
+        read_environ(path)
+
+
+def test_a_file_that_was_asked_for_must_be_there(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"none cannot be read: No such file or directory; .* with --env-file"
+    ):
+        read_environ(tmp_path / "none")
+    with pytest.raises(
+        ConfigError, match=r"none cannot be read: No such file or directory; .* with --config"
+    ):
+        read_toml(tmp_path / "none")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / ".env").mkdir()
+
+    with pytest.raises(ConfigError, match=r"^\.env cannot be read: Is a directory; give another"):
+        read_environ()
+    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory; .* with --config"):
+        read_toml(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_file_that_may_not_be_read(write):
+    write(".env", f"A={CANARY}").chmod(0)
+
+    with pytest.raises(ConfigError, match=r"^\.env cannot be read: Permission denied"):
+        read_environ()
+
+
+@pytest.mark.parametrize("content", [b"A=gr\xfcn", f"A={CANARY}".encode("utf-16")])
+def test_a_file_that_is_not_utf8(write, content):
+    path = write(".env", content)
+
+    for read in (read_environ, lambda: read_toml(path)):
+        with pytest.raises(ConfigError, match=r"\.env is not UTF-8 text: save it as UTF-8") as got:
+            read()
+        assert got.value.__cause__ is None
+
+
+def test_a_file_of_settings(write):
+    path = write("b.toml", '\ufefflimit = 5\n[[regions]]\nendpoint = "https://a"\nkey = "K"\n')
+
+    assert read_toml(path) == {
+        "limit": 5,
+        "regions": [{"endpoint": "https://a", "key": "K"}],
+    }
+
+
+@pytest.mark.parametrize("text", [f"key = {CANARY}", "limit = 1\nlimit = 2", "[[regions]"])
+def test_a_file_that_is_no_toml(write, text):
+    with pytest.raises(ConfigError, match=r"b\.toml is no TOML: .*\(at (line|end of)") as caught:
+        read_toml(write("b.toml", text))
+    assert CANARY not in str(caught.value)
+
+
+def test_everything_together_and_who_wins(write):
+    env = write(
+        "e",
+        f"""
+        AZURE_OPENAI_API_KEY_1={CANARY}
+        AZURE_OPENAI_ENDPOINT_1=https://eastus.openai.azure.com/
+        AZURE_OPENAI_REGION_1=from-file
+        BATCHRUNNER_LIMIT=3
+        BATCHRUNNER_MODEL=file
+        BATCHRUNNER_SYSTEM=file
+        """,
+    )
+    toml = write("b.toml", 'limit = 4\nmodel = "toml"\nsystem = "toml"\nmax_tokens = 4\n')
+    os.environ |= {"BATCHRUNNER_LIMIT": "2", "BATCHRUNNER_MODEL": "process"}
+
+    found = load_settings({"limit": 1, "model": None}, env, toml)
+
+    given = (found.limit, found.model, found.system, found.max_tokens, found.concurrency)
+    assert given == (1, "process", "file", 4, 256)
+    assert [target.name for target in found.targets] == ["from-file"]
