@@ -1,4 +1,4 @@
-"""Whole runs against the simulator, on the virtual clock: what regions do, and what a run makes of it."""
+"""Whole runs against the simulator, on the virtual clock: what regions do, and what follows."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The whole of a run on the virtual clock: real policy, pool, caller and wire, and the simulator."""
+"""A run on the virtual clock: the real policy, pool, caller and wire, and the simulator."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
