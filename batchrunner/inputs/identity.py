@@ -3,9 +3,8 @@
 import os
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
-from anyio import to_thread
+import aiofiles
 
 from ..errors import UsageError
 
@@ -27,14 +26,10 @@ async def identify(path: str | os.PathLike[str], head: int = HEAD) -> Identity:
 
     A file that was shorter than a MiB and has grown is recognised by giving its old size.
     """
-    return await to_thread.run_sync(_identify, Path(path), head)
-
-
-def _identify(path: Path, head: int) -> Identity:
     try:
-        with path.open("rb") as file:
+        async with aiofiles.open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            mark = blake2b(file.read(min(head, HEAD)), digest_size=16).hexdigest()
+            mark = blake2b(await file.read(min(head, HEAD)), digest_size=16).hexdigest()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     return Identity(status.st_size, status.st_mtime_ns, status.st_ino, mark)
