@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from openai import AsyncAzureOpenAI, AsyncOpenAI
+from openai import APIConnectionError, AsyncAzureOpenAI, AsyncOpenAI
 
 from .errors import ConfigError
 from .targets import Target
@@ -43,6 +43,7 @@ def make_client(
     timeout: float = 300.0,
 ) -> AsyncOpenAI:
     """An SDK client for a region; ``token`` is called for each request where auth is Entra."""
+    token = token and _excused(token, target)
     key = target.key.get_secret_value() if target.key and token is None else None
     common: dict[str, Any] = {"http_client": http_client, "max_retries": 0, "timeout": timeout}
     with _sealed_environment():
@@ -96,6 +97,20 @@ def entra_token() -> TokenProvider:
         ) from None
     provider: TokenProvider = get_bearer_token_provider(DefaultAzureCredential(), ENTRA_SCOPE)
     return provider
+
+
+def _excused(token: TokenProvider, target: Target) -> TokenProvider:
+    """``token``, whose failures look like those of a connection: another region may do."""
+
+    async def provide() -> str:
+        try:
+            return await token()
+        except Exception as error:
+            message = f"no token: {type(error).__name__}"
+            request = httpx2.Request("POST", target.endpoint)
+            raise APIConnectionError(message=message, request=request) from error
+
+    return provide
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 import anyio
@@ -69,8 +69,11 @@ class Wire:
         target = self.targets[region]
         try:
             template = await self._template(target, job)
+        except TimeoutError:
+            return Fault(FaultKind.TIMEOUT, "no token in time")
         except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
-            return Fault(FaultKind.CONNECT, f"no token: {type(error).__name__}")
+            cause = type(error.__cause__ or error).__name__
+            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}")
         body = b'{"model":%b,%b' % (orjson.dumps(target.model_for(job.model)), job.body[1:])
         return await self.transport.post(template, body, self.deadline)
 
@@ -81,11 +84,25 @@ class Wire:
         template = prepared.template
         if template is not None and (token is None or now < prepared.built + TOKEN_LIFE):
             return template
-        async with prepared.lock:
+        async with asyncio.timeout(self.deadline), prepared.lock:
             if prepared.template is None or prepared.template is template:
                 prepared.template = await make_template(target, job.path, job.model, token)
                 prepared.built = now
             return prepared.template
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Closes a kept connection on which something came that nobody had asked for.
+
+    aiohttp would take it for the reply to the next request: another job's answer.
+    """
+
+    async def _get(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection | None:
+        while (connection := await super()._get(*args, **kwargs)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class AiohttpTransport:
@@ -96,7 +113,7 @@ class AiohttpTransport:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+            connector=_Connector(limit=0, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )

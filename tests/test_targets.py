@@ -293,7 +293,7 @@ def test_there_are_no_other_fields():
 
 
 def test_errors_call_a_field_what_the_user_calls_it():
-    with pytest.raises(ConfigError, match="^the third rpm: "):
+    with pytest.raises(ConfigError, match=r"^the third rpm: "):
         make_target(
             {"endpoint": "https://a", "rpm": "x"}, {"rpm": "the third rpm", "endpoint": ""}
         )
