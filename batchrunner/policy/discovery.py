@@ -57,6 +57,10 @@ class Discovery:
         elif self.believed:
             self._held = None
 
+    def interrupted(self) -> None:
+        """The quota is closed for want of machines: what passed so far says nothing of a limit."""
+        self._opened, self._passed = None, 0.0
+
     def reopened(self, sent: float) -> None:
         """The first request after a closed time, sent at ``sent``, was let through."""
         tried, self._trying = self._trying, False

@@ -75,13 +75,13 @@ class Quota:
         """Send a request of ``tokens`` at ``now``."""
         self._probe_is_out = self._probing
         for window, amount in ((self._request_window, 1.0), (self._token_window, tokens)):
-            window.take(now + min(SLACK, window.limit.span / 50), amount)
+            window.take(_counted(window, now), amount)
 
-    def give_back(self, tokens: float, generation: int) -> None:
-        """Return what a request took that never reached the service."""
+    def give_back(self, sent: float, tokens: float, generation: int) -> None:
+        """Return what a request sent at ``sent`` took, but that never reached the service."""
         self.forget(generation)
-        self._request_window.give_back(1.0)
-        self._token_window.give_back(tokens)
+        for window, amount in ((self._request_window, 1.0), (self._token_window, tokens)):
+            window.give_back(_counted(window, sent), amount)
 
     def forget(self, generation: int) -> None:
         """A request of ``generation`` ended without telling anything of the quota."""
@@ -101,17 +101,22 @@ class Quota:
             self._discovery.passed(sent)
         self._limit(now)
 
-    def throttle(self, now: float, tokens: float, generation: int, verdict: Throttled) -> bool:
+    def refund(self, sent: float, tokens: float) -> None:
+        """Return the tokens of a request that was throttled; as a request it still counts."""
+        self._token_window.give_back(_counted(self._token_window, sent), tokens)
+
+    def throttle(self, now: float, generation: int, verdict: Throttled) -> bool:
         """Close after a 429; returns whether it began a burst, False for late news of one."""
-        self._token_window.give_back(tokens)
         if generation != self.generation:
             return False
-        if verdict.cause is not Cause.CAPACITY and not self._probing:
+        if verdict.cause is Cause.CAPACITY:
+            self._discovery.interrupted()
+        elif not self._probing:
             self._discovery.stopped()
+        self._failed_probes += self._probing
         pause = self._pause(verdict.wait)
         self.throttled += pause
         self._closed_until = now + pause
-        self._failed_probes += self._probing
         self._probing, self._probe_is_out = True, False
         self.generation += 1
         return True
@@ -143,6 +148,11 @@ class Quota:
             requests = self._discovery.believed
         self._request_window.resize(now, requests or UNLIMITED)
         self._token_window.resize(now, tokens or UNLIMITED)
+
+
+def _counted(window: Window, sent: float) -> float:
+    """The latest moment at which the service counts a request sent at ``sent``."""
+    return sent + min(SLACK, window.limit.span / 50)
 
 
 def _lower(one: Limit | None, other: Limit | None) -> Limit | None:

@@ -18,7 +18,7 @@ SLICE = 10.0  #: Azure judges a minute's requests in slices of one or ten second
 LARGEST_LIMIT = 1e12  #: no quota is larger; what says so is no limit
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "": 1.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|us|µs|m|s)?)+")
+_DURATION = re.compile(r"\d+(?:\.\d+)?|(?:\d+(?:\.\d+)?(?:h|ms|us|µs|m|s))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|µs|m|s)?")
 _WAIT_TEXT = re.compile(
     r"(?:retry after|try again in)\s+"
@@ -120,6 +120,6 @@ def _until(date: str, now: str | None) -> float | None:
     """Seconds from the reply's own ``Date`` to an HTTP date: no clock of ours takes part."""
     try:
         ahead = parsedate_to_datetime(date) - parsedate_to_datetime(now or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, ahead.total_seconds()) or None

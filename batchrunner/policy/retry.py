@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MANY = 64  #: doublings, beyond which every pause is the longest
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -21,4 +23,4 @@ class Retry:
 
     def pause(self, rounds: int, chance: float) -> float:
         """Seconds to rest after every region has failed the job ``rounds`` times."""
-        return chance * min(self.longest, self.first * 2.0**rounds)
+        return chance * min(self.longest, self.first * 2.0 ** min(rounds, MANY))

@@ -120,17 +120,18 @@ class Router:
                 self._passed(now, lease)
             case Throttled():
                 region.breaker.succeed(lease.breaker_generation)
-                if region.quota.throttle(now, lease.tokens, lease.quota_generation, verdict):
+                region.quota.refund(lease.sent, lease.tokens)
+                if region.quota.throttle(now, lease.quota_generation, verdict):
                     region.adaptive.cut()
             case Oversized():
-                region.quota.give_back(lease.tokens, lease.quota_generation)
+                region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
                 region.breaker.succeed(lease.breaker_generation)
             case Faulty(outcome):
                 self._failed(now, lease, outcome)
             case Barred(reason, model_only):
                 self._bar(lease, reason, model_only=model_only)
             case Hindered():
-                region.quota.give_back(lease.tokens, lease.quota_generation)
+                region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
             case None:
                 region.quota.forget(lease.quota_generation)
@@ -159,10 +160,12 @@ class Router:
     def _failed(self, now: float, lease: Lease, outcome: str) -> None:
         quota = lease.region.quota
         if outcome == FaultKind.CONNECT:
-            quota.give_back(lease.tokens, lease.quota_generation)
+            quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
         else:
             quota.forget(lease.quota_generation)
-        if outcome != "http_409":
+        if outcome == "http_409":
+            lease.region.breaker.forget(lease.breaker_generation)
+        else:
             lease.region.breaker.fail(now, lease.breaker_generation)
 
     def _bar(self, lease: Lease, reason: str, *, model_only: bool) -> None:

@@ -108,6 +108,7 @@ _BILLING = frozenset(
     }
 )
 _KEY = re.compile(r"\bsk-[\w*.-]+")  # OpenAI repeats a part of the key that it refuses
+_USED_UP = re.compile(r"0|-\d+")
 _TRANSIENT = frozenset({408, 409, 424, 425})
 
 
@@ -200,7 +201,7 @@ def _cause(reply: Reply, said: _Said) -> Cause:
     if _REQUESTS.search(said.message) or "request" in hint.replace("invalid_request", ""):
         return Cause.REQUESTS
     for cause in (Cause.TOKENS, Cause.REQUESTS):
-        if reply.headers.get(f"x-ratelimit-remaining-{cause}") == "0":
+        if _USED_UP.fullmatch(reply.headers.get(f"x-ratelimit-remaining-{cause}", "")):
             return cause
     return Cause.OTHER
 
@@ -226,15 +227,18 @@ def _said(reply: Reply) -> _Said:
         body = orjson.loads(reply.body)
     except ValueError:
         return _Said("", "", _sample(reply.body))
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = body.get("error") or body if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return _Said("", "", str(error)[:LONGEST_MESSAGE])
-    message = _KEY.sub("sk-…", str(error.get("message") or _sample(reply.body)))
-    return _Said(
-        str(error.get("code") or ""), str(error.get("type") or ""), message[:LONGEST_MESSAGE]
-    )
+        return _Said("", "", _printable(str(error)))
+    message = _printable(str(error.get("message") or _sample(reply.body)))
+    return _Said(str(error.get("code") or ""), str(error.get("type") or ""), message)
 
 
 def _sample(body: bytes) -> str:
     """The beginning of a body that is no JSON, on one line."""
-    return " ".join(body[:200].decode("utf-8", "replace").split()) or "(empty)"
+    return _printable(" ".join(body[:200].decode("utf-8", "replace").split())) or "(empty)"
+
+
+def _printable(text: str) -> str:
+    """What may be shown and written down: of bounded length, and without a key."""
+    return _KEY.sub("sk-…", text)[:LONGEST_MESSAGE]

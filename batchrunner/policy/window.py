@@ -55,22 +55,21 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        bin_ = math.ceil((counted + self.limit.span) / self._width)
+        bin_ = self._bin(counted)
         if self._bins and bin_ < (last := next(reversed(self._bins))):
             bin_ = last  # out of order: count it a little longer rather than sort
         self._bins[bin_] = self._bins.get(bin_, 0.0) + amount
         self._used += amount
 
-    def give_back(self, amount: float) -> None:
-        """Return what was taken last and never counted by the service."""
-        while amount > EPSILON and self._bins:
-            last = next(reversed(self._bins))
-            part = min(amount, self._bins[last])
-            self._bins[last] -= part
+    def give_back(self, counted: float, amount: float) -> None:
+        """Return what was taken for ``counted`` and the service never counted.
+
+        What has stopped counting meanwhile cannot be returned: it would come out of the rest.
+        """
+        if (bin_ := self._bin(counted)) in self._bins:
+            part = min(amount, self._bins[bin_])
+            self._bins[bin_] -= part
             self._used -= part
-            amount -= part
-            if self._bins[last] <= EPSILON:
-                self._used -= self._bins.pop(last)
 
     def resize(self, now: float, limit: Limit) -> None:
         """Adopt another limit; what was taken within its span still counts."""
@@ -82,6 +81,10 @@ class Window:
             counted = bin_ * old.span / BINS - old.span
             if counted + limit.span > now:
                 self.take(counted, amount)
+
+    def _bin(self, counted: float) -> int:
+        """The bin at whose end stops counting what was counted at ``counted``."""
+        return math.ceil((counted + self.limit.span) / self._width)
 
     @property
     def _width(self) -> float:
