@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .window import EPSILON
+
 IN_A_ROW = 5
 LAST = 20  #: how many outcomes are remembered, a bit each
 HALF = LAST // 2
@@ -46,13 +48,13 @@ class Breaker:
         """The state at ``now``."""
         if not self._open:
             return State.CLOSED
-        return State.TRIAL if now >= self._until else State.OPEN
+        return State.OPEN if self._until - now > EPSILON else State.TRIAL
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass; infinite while the canary is on its way."""
-        if not self._open:
-            return 0.0
-        return math.inf if self._canary else max(0.0, self._until - now)
+        if self.state(now) is State.OPEN:
+            return self._until - now
+        return math.inf if self._canary else 0.0
 
     def begin(self, now: float) -> None:
         """A request is on its way; in a trial it is the canary."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .discovery import Discovery
 from .ratelimit import NOTHING, Advertised, Limit
 from .verdict import Cause, Throttled
-from .window import UNLIMITED, Window
+from .window import EPSILON, UNLIMITED, Window
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
 FIRST_PAUSE = 1.0  #: where the service does not say how long
@@ -47,15 +47,15 @@ class Quota:
 
     def closed_until(self, now: float) -> float | None:
         """When a closed quota opens; None where it is open."""
-        return self._closed_until if self._closed_until > now else None
+        return self._closed_until if self._closed_until - now > EPSILON else None
 
     def wait(self, now: float, tokens: float) -> float:
         """Seconds until one request of ``tokens`` may be sent; infinite while a probe is out."""
         if self._probing and self._probe_is_out:
             return math.inf
+        closed = self.closed_until(now)
         return max(
-            0.0,
-            self._closed_until - now,
+            0.0 if closed is None else closed - now,
             self._request_window.wait(now, 1.0),
             self._token_window.wait(now, tokens),
         )

@@ -137,6 +137,16 @@ def test_every_change_of_state_begins_a_generation():
     assert breaker.generation == 3
 
 
+@given(now=st.floats(0, 1e6), opening=st.floats(0, 1e6))
+def test_waiting_as_long_as_told_is_enough_and_the_next_one_is_the_canary(now, opening):
+    breaker = opened(at=opening)
+    now += breaker.wait(now)
+
+    assert breaker.wait(now) == 0
+    breaker.begin(now)
+    assert breaker.wait(now) == math.inf
+
+
 @given(
     late=st.lists(
         st.tuples(st.sampled_from(["succeed", "fail", "forget"]), st.integers(-1, 5)), max_size=20

@@ -267,7 +267,7 @@ def test_pauses_grow_with_every_probe_that_fails_and_start_anew_after_one_that_p
             generation = probe(quota, now)
             quota.throttle(now, generation, requests(asked))
             assert quota.wait(now, 1) == pytest.approx(pause)
-            now += pause + 0.001  # a sum of floats may fall a little short
+            now += pause
         quota.pass_(now, now, probe(quota, now))
 
 
@@ -368,6 +368,14 @@ def test_a_lack_of_capacity_does_not_spoil_what_was_learned():
     quota.pass_(200, 200, probe(quota, 200))
 
     assert quota._request_window.limit == learned
+
+
+def test_a_closed_time_that_rounding_leaves_over_is_over():
+    quota = Quota()
+    quota.throttle(1.8102761116013846, 0, capacity(20))
+    now = 3.231315207003414
+
+    assert quota.wait(now + quota.wait(now, 1), 1) == 0
 
 
 # --- laws

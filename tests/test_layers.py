@@ -1,0 +1,156 @@
+"""Imports go one way: a module knows those below it, and nothing of those above."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import batchrunner
+
+PACKAGE = Path(batchrunner.__file__).parent
+
+# From the bottom to the top. A module may import those before it, and no others; a new module
+# belongs in here before it works.
+LAYERS = """
+    errors model
+
+    policy
+    policy.ratelimit policy.window policy.verdict policy.discovery
+    policy.adaptive policy.breaker policy.retry policy.estimate
+    policy.quota policy.region policy.router
+
+    targets config environment
+
+    inputs
+    inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.jsonl inputs.source inputs.staging inputs.survey inputs.feed
+
+    outputs
+    outputs.disk outputs.lines outputs.done outputs.lock outputs.publish outputs.checkpoint
+    outputs.results_file outputs.survey outputs.torn outputs.recovery
+    outputs.tape outputs.group outputs.writer outputs.journal
+
+    sdk wire stats prices
+
+    pool caller runner fleet
+
+    ledger summary supervisor
+
+    views
+    views.words views.table views.progress views.report
+
+    batch streaming completion
+
+    commands cli __main__
+""".split()  # noqa: SIM905 - a picture is easier to read than quotes
+
+
+def name_of(path):
+    """The module's name inside the package; the package itself has the empty name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+SIMULATOR = [name for name in MODULES if name.split(".")[0] == "simulator"]
+PROGRAM = [name for name in MODULES if name and name not in SIMULATOR]
+
+
+@cache
+def tree_of(name):
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+
+@cache
+def internal_imports(name):
+    """The modules of the package that a module imports, be it late or early."""
+    used = {
+        target
+        for node in ast.walk(tree_of(name))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for target in targets(name, node)
+    }
+    return sorted(used)
+
+
+def targets(name, node):
+    """The modules of the package that one import statement names."""
+    if isinstance(node, ast.Import):
+        found = [alias.name.split(".") for alias in node.names]
+    else:
+        base = [*home(name, node.level), *(node.module or "").split(".")]
+        found = [[*filter(None, base), alias.name] for alias in node.names]
+    for parts in found:
+        if parts[0] == "batchrunner":
+            target = ".".join(parts[1:])
+            yield target if target in MODULES else target.rpartition(".")[0]
+
+
+def home(name, level):
+    """Where a relative import begins."""
+    if not level:
+        return []
+    package = ["batchrunner", *name.split(".")] if name else ["batchrunner"]
+    if MODULES[name].name == "__init__.py":
+        level -= 1
+    return package[: len(package) - level]
+
+
+@pytest.mark.parametrize("name", PROGRAM)
+def test_a_module_imports_only_what_is_below_it(name):
+    assert name in LAYERS, f"{name} has no layer yet: say above where it belongs"
+    for used in internal_imports(name):
+        if used not in SIMULATOR:
+            assert used in LAYERS[: LAYERS.index(name)], f"{name} must not import {used or 'all'}"
+
+
+def test_every_layer_is_a_module_and_has_one_place():
+    assert sorted(LAYERS) == sorted(PROGRAM)
+
+
+@pytest.mark.parametrize("name", SIMULATOR)
+def test_the_simulator_imports_nothing_else_of_the_package(name):
+    assert set(internal_imports(name)) <= set(SIMULATOR)
+
+
+def test_only_the_commands_know_the_simulator():
+    users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
+
+    assert users == ["commands"]
+
+
+def test_the_package_itself_imports_nothing_until_it_is_asked():
+    statements = tree_of("").body
+    now = [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
+
+    assert {node.module for node in now} == {"importlib", "typing"}
+
+
+def test_every_kind_of_import_is_seen(monkeypatch, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import batchrunner.pool\n"
+        "import orjson, batchrunner.caller as caller\n"
+        "from . import survey, Unknown\n"
+        "from ..model import Job\n"
+        "from .. import runner\n"
+        "from ..outputs import checkpoint\n"
+        "from batchrunner.policy.quota import Quota\n"
+        "def late():\n"
+        "    from ..wire import Wire\n"
+        "from openai import model\n"
+    )
+    monkeypatch.setitem(MODULES, "inputs.fresh", path)
+
+    assert internal_imports("inputs.fresh") == [
+        "caller",
+        "inputs",
+        "inputs.survey",
+        "model",
+        "outputs.checkpoint",
+        "policy.quota",
+        "pool",
+        "runner",
+        "wire",
+    ]
