@@ -10,6 +10,7 @@ it the clients, their connections, and what is known of every region.
 """
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -29,11 +30,12 @@ from .fleet import make_router, usable
 from .model import Fault, FaultKind, Job, Reply
 from .policy.ratelimit import advertised
 from .policy.router import Lease, Router
-from .policy.verdict import Answered, Refused, Verdict, judge
+from .policy.verdict import Faulty, Refused, Verdict, judge
 from .sdk import entra_token, make_client, make_http_client
 from .targets import Target
 
 Messages = Iterable[Any]  #: dictionaries such as {"role": "user", "content": "…"}
+_starting = threading.Lock()  #: two threads must not start two loops
 
 
 def call_completion(messages: Messages, *, model: str, **arguments: Any) -> str:
@@ -78,7 +80,7 @@ class _Failover:
     def _lease(self, job: Job, tried: frozenset[str]) -> Lease | None:
         """The next region to ask; where all are closed, one is asked nevertheless."""
         now = asyncio.get_running_loop().time()
-        picked = self.router.pick(now, job, tried)
+        picked = self.router.pick(now, job, tried, waited=math.inf)
         if isinstance(picked, Lease):
             return picked
         return None if tried else self.router.force(now, job)
@@ -96,8 +98,8 @@ class _Failover:
             response = raw.http_response
             headers = response.headers
             verdict = judge(Reply(response.status_code, headers, response.content))
-            if not isinstance(verdict, Answered):
-                raise openai.APIResponseValidationError(response, None, message=str(verdict))
+            if isinstance(verdict, Faulty):  # nothing else comes of a success that is no answer
+                raise openai.APIResponseValidationError(response, None, message=verdict.message)
             lease.region.readmit(model)
             return _text(response.content)
         except openai.APIError as error:
@@ -131,12 +133,16 @@ def _open() -> _Failover:
     require_targets(settings)
     settings = settings.model_copy(update={"strategy": "ordered"})
     targets = {target.name: target for target in usable(settings)}
+    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
     http_client = make_http_client()
     clients = {
-        name: make_client(t, http_client, entra_token() if t.auth == "entra" else None)
+        name: make_client(t, http_client, tokens.get(name), settings.timeout)
         for name, t in targets.items()
     }
-    return _Failover(make_router(settings), clients, targets)
+    router = make_router(settings)
+    for region in router.regions:
+        region.adaptive.trust()  # how many calls there are at once is the program's affair
+    return _Failover(router, clients, targets)
 
 
 async def _complete(messages: Messages, model: str, arguments: Mapping[str, Any]) -> str:
@@ -151,9 +157,14 @@ def _failover() -> _Failover:
     return _open()
 
 
-@lru_cache(maxsize=1)
 def _portal() -> BlockingPortal:
     """The event loop that all calls share; it lives as long as the process."""
+    with _starting:
+        return _started()
+
+
+@lru_cache(maxsize=1)
+def _started() -> BlockingPortal:
     started: Future[BlockingPortal] = Future()
 
     async def serve() -> None:
@@ -167,8 +178,11 @@ def _portal() -> BlockingPortal:
 
 def _forget() -> None:
     """A forked child has no thread of its parent: it begins anew."""
-    _portal.cache_clear()
+    _started.cache_clear()
     _failover.cache_clear()
+    _starting.release()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(
+    before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_forget
+)
