@@ -30,7 +30,7 @@ async def stream(
     require_targets(settings)
     results, done = anyio.create_memory_object_stream[Result]()
     try:
-        async with open_caller(settings) as caller, anyio.create_task_group() as group:
+        async with done, open_caller(settings) as caller, anyio.create_task_group() as group:
 
             async def report(result: Result | None) -> None:
                 if result is None:
@@ -43,9 +43,11 @@ async def stream(
                     await runner.run(jobs, caller.call, report, settings.concurrency)
 
             group.start_soon(work)
-            async with done:
+            try:
                 async for result in done:
                     yield result
+            except GeneratorExit:  # left early: the group would take it for a failure
+                group.cancel_scope.cancel()
     except* BatchrunnerError as failures:
         raise_first(failures)
 
@@ -54,7 +56,14 @@ async def _jobs(lines: Iterable[Mapping[str, Any]], settings: Settings) -> Async
     """Never waits, so that many workers can share it."""
     given = defaults(settings)
     for number, line in enumerate(lines):
-        job = parse(orjson.dumps(line), number, given)
+        job = parse(_encoded(line, number), number, given)
         if isinstance(job, BadLine):
             raise InputError(f"line {number + 1}: {job.reason}")
         yield job
+
+
+def _encoded(line: Mapping[str, Any], number: int) -> bytes:
+    try:
+        return orjson.dumps(line)
+    except TypeError as error:
+        raise InputError(f"line {number + 1}: {error}") from None
