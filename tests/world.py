@@ -1,6 +1,7 @@
 """A run on the virtual clock: the real policy, pool, caller and wire, and the simulator."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,9 +44,9 @@ def template(target, model):
 
 
 class AsgiTransport:
-    """Carries requests to the simulator without sockets; on the way a call takes ``delay``."""
+    """Carries requests to the simulator without sockets; each way takes ``delay()`` seconds."""
 
-    def __init__(self, app, delay=0.01):
+    def __init__(self, app, delay):
         self._app, self._delay = app, delay
 
     async def post(self, template, body, deadline):
@@ -58,7 +59,7 @@ class AsgiTransport:
             return Fault(FaultKind.RESET, str(error))
 
     async def _post(self, template, body):
-        await asyncio.sleep(self._delay)
+        await asyncio.sleep(self._delay())
         path, _, query = template.url.removeprefix(URL).partition("?")
         scope = {
             "type": "http",
@@ -79,12 +80,12 @@ class AsgiTransport:
             sent.append(message)
 
         await self._app(scope, receive, send)
-        await asyncio.sleep(self._delay)
+        await asyncio.sleep(self._delay())
         headers = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
         return Reply(sent[0]["status"], headers, b"".join(m["body"] for m in sent[1:]))
 
 
-@dataclass
+@dataclass(repr=False)
 class World:
     """A run over a scenario, and what came of it."""
 
@@ -93,6 +94,7 @@ class World:
     options: dict = field(default_factory=dict)
     environ: dict = field(default_factory=dict)
     models: tuple = (MODEL,)
+    delay: Callable[[], float] = lambda: 0.01
     results: list = field(default_factory=list)
     left: int = 0
 
@@ -103,7 +105,7 @@ class World:
             {"concurrency": self.concurrency, **self.options}, environ, {}
         )
         self.targets = {target.name: target for target in self.settings.targets}
-        wire = Wire(self.targets, AsgiTransport(self.simulator), self.settings.timeout)
+        wire = Wire(self.targets, AsgiTransport(self.simulator, self.delay), self.settings.timeout)
         for name, target in self.targets.items():
             for model in self.models:
                 wire._prepared[name, PATH, model] = _Prepared(template(target, model))
