@@ -13,7 +13,7 @@ app = typer.Typer(
     name="batchrunner",
     help="Push a file of LLM prompts through every Azure OpenAI quota you own.",
     epilog="Exit codes: 0 all answered, 1 some jobs failed, 2 bad usage or input, 3 disk, "
-    "4 other input or settings, 5 damaged results, 6 locked, 7 budget, 8 no region left, "
+    "4 other input or settings, 5 damaged results, 6 locked, 8 no region left, "
     "130/143 interrupted. Start the same command again to resume.",
     add_completion=False,
     no_args_is_help=True,
@@ -81,6 +81,10 @@ def run(  # noqa: PLR0913 - an option each
     ] = None,
     restart: Annotated[
         bool | None, typer.Option("--restart", help="move earlier results aside and start anew")
+    ] = None,
+    repair: Annotated[
+        bool | None,
+        typer.Option("--repair", help="go on with what is left of damaged results"),
     ] = None,
     bad_lines: Annotated[
         Literal["fail", "record"] | None,

@@ -61,6 +61,9 @@ class Settings(BaseModel):
     )
     retry_failed: bool = Field(default=False, description="run permanently failed jobs again")
     restart: bool = Field(default=False, description="move earlier results aside and start anew")
+    repair: bool = Field(
+        default=False, description="go on with what is left of damaged results, and run the rest"
+    )
 
     @property
     def meaning(self) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Ledger:
             synced=results.get("synced", 0),
             records=results.get("records", 0),
             drop=drop,
+            repair=settings.repair,
             before_compaction=before_compaction,
         )
         stats = kept[0] if kept else _restore(path, saved)

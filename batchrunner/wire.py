@@ -65,24 +65,35 @@ class Wire:
     _prepared: dict[tuple[str, str, str], _Prepared] = field(default_factory=dict)
 
     async def send(self, region: str, job: Job) -> Reply | Fault:
-        """Post ``job`` to ``region`` once."""
+        """Post ``job`` to ``region`` once; twice where its token turns out to be stale."""
         target = self.targets[region]
+        body = b'{"model":%b,%b' % (orjson.dumps(target.model_for(job.model)), job.body[1:])
+        outcome, template = await self._post(target, job, body, stale=None)
+        if region in self.tokens and isinstance(outcome, Reply) and outcome.status == 401:
+            outcome, _ = await self._post(target, job, body, stale=template)
+        return outcome
+
+    async def _post(
+        self, target: Target, job: Job, body: bytes, stale: Template | None
+    ) -> tuple[Reply | Fault, Template | None]:
         try:
-            template = await self._template(target, job)
+            template = await self._template(target, job, stale)
         except TimeoutError:
-            return Fault(FaultKind.TIMEOUT, "no token in time")
+            return Fault(FaultKind.TIMEOUT, "no token in time"), None
         except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
             cause = type(error.__cause__ or error).__name__
-            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}")
-        body = b'{"model":%b,%b' % (orjson.dumps(target.model_for(job.model)), job.body[1:])
-        return await self.transport.post(template, body, self.deadline)
+            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}"), None
+        return await self.transport.post(template, body, self.deadline), template
 
-    async def _template(self, target: Target, job: Job) -> Template:
-        prepared = self._prepared.setdefault((target.name, job.path, job.model), _Prepared())
+    async def _template(self, target: Target, job: Job, stale: Template | None) -> Template:
+        """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""
+        key = (target.name, job.path, job.model)
+        prepared = self._prepared.get(key) or self._prepared.setdefault(key, _Prepared())
         token = self.tokens.get(target.name)
         now = asyncio.get_running_loop().time()
         template = prepared.template
-        if template is not None and (token is None or now < prepared.built + TOKEN_LIFE):
+        is_fresh = token is None or now < prepared.built + TOKEN_LIFE
+        if template is not None and template is not stale and is_fresh:
             return template
         async with asyncio.timeout(self.deadline), prepared.lock:
             if prepared.template is None or prepared.template is template:

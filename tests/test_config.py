@@ -33,6 +33,7 @@ OTHER = {
     "bad_lines": "record",
     "retry_failed": True,
     "restart": True,
+    "repair": True,
 }
 
 

@@ -352,8 +352,8 @@ def test_a_second_run_on_the_same_output_ends_at_once(batchrunner):
     assert batchrunner("run", "in.jsonl", "--simulate", "swift.toml")[0] == 0
 
 
-def test_damage_where_it_was_safe_is_refused(batchrunner):
-    write_jobs()
+def test_damage_where_it_was_safe_is_refused_and_can_be_repaired(batchrunner):
+    prompts = write_jobs()
     batchrunner("run", "in.jsonl", "--simulate", "swift.toml")
     content = bytearray(Path("in.results.jsonl").read_bytes())
     content[500] ^= 1
@@ -364,6 +364,11 @@ def test_damage_where_it_was_safe_is_refused(batchrunner):
     assert code == 5
     assert "damaged" in err
     assert Path("in.results.jsonl").read_bytes() == content
+
+    code, out, _ = batchrunner("run", "in.jsonl", "--simulate", "swift.toml", "--repair", "--json")
+    assert code == 0
+    assert_whole(prompts, read_results())
+    assert sum(region["calls"] for region in json.loads(out)["simulator"].values()) == 1
 
 
 def test_without_a_region_left_the_run_stops_and_goes_on_when_the_keys_are_right(batchrunner):

@@ -545,6 +545,38 @@ async def test_a_template_with_a_token_is_built_again_when_its_life_is_over(buil
     assert urls == ["eastus gpt-4o 1"] * 2 + ["eastus gpt-4o 2"] * 200
 
 
+class Suspicious(Recording):
+    """Takes no token but the ``wanted`` one."""
+
+    def __init__(self, wanted):
+        super().__init__()
+        self.wanted = wanted
+
+    async def post(self, template, body, deadline):
+        await super().post(template, body, deadline)
+        return Reply(200 if template.url.endswith(self.wanted) else 401, {}, OK)
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("2", 200), ("7", 401)])
+async def test_a_refused_token_is_replaced_once(builds, wanted, status):
+    sender = virtual(Tokens())
+    sender.transport = Suspicious(wanted)
+
+    outcome = await sender.send("eastus", job())
+
+    assert outcome.status == status
+    assert [said for *_, said in builds] == ["1", "2"]
+    assert len(sender.transport.sent) == 2
+
+
+async def test_a_refused_key_is_not_sent_again(builds):
+    sender = virtual()
+    sender.transport = Suspicious("2")
+
+    assert (await sender.send("eastus", job())).status == 401
+    assert len(builds) == len(sender.transport.sent) == 1
+
+
 @pytest.mark.usefixtures("builds")
 async def test_a_provider_that_failed_is_asked_again():
     answers = iter([OSError("no network"), "a token"])
