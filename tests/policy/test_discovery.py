@@ -185,17 +185,19 @@ def test_a_429_outside_of_a_try_measures_anew():
     assert discovery.believed == Limit(5, 10)
 
 
-def test_after_a_new_measurement_a_failed_try_does_not_return_to_the_old_one():
+def test_a_try_that_held_is_no_longer_a_try():
     discovery = learned(10, 20)
-    holds(discovery, 1, 20)  # 10 in 20 s held, a try began
-    now = holds(discovery, 1, 40)  # and held as well
-    discovery._trying = False
+    now = holds(discovery, 1, 20)
+    discovery.stopped()
+    discovery.reopened(now)
+    now = holds(discovery, 2, now)
+    assert discovery.believed == Limit(11, 20)
+    now = holds(discovery, 1, now)
+
     discovery.stopped()
     discovery.reopened(now + 5)
-    measured = discovery.believed
-    discovery.stopped()
 
-    assert discovery.believed == measured
+    assert discovery.believed == Limit(1, 5), "measured anew, as the limit has changed"
 
 
 def test_steady_work_finds_a_limit_that_is_hidden():

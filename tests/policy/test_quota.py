@@ -330,6 +330,33 @@ def test_where_nobody_names_a_limit_the_one_that_was_met_is_kept_to():
     assert not quota.known, "nobody said so"
 
 
+def test_what_passed_after_the_429_counts_for_the_limit_too():
+    quota = Quota()
+    for _ in range(3):
+        quota.take(0, 1)
+    burst(quota, 0, 7)
+    for _ in range(3):
+        quota.pass_(1, 0, 0)
+    quota.pass_(20, 20, probe(quota, 20))
+
+    assert limits(quota) == (10, None)
+
+
+def test_a_burst_teaches_once_however_many_probes_fail():
+    quota, twin = Quota(), Quota()
+    for each in (quota, twin):
+        burst(each, 0, 10)
+        each.pass_(20, 20, probe(each, 20))
+        for sent in (*[20] * 8, 40):
+            each.pass_(sent, sent, each.generation)
+        assert each._discovery._trying
+        each.throttle(50, each.generation, requests(10))
+    for now in (60, 70, 80):
+        quota.throttle(now, probe(quota, now), requests(10))
+
+    assert quota._discovery == twin._discovery
+
+
 def test_a_limit_that_somebody_names_replaces_the_discovered_one():
     quota = Quota()
     burst(quota, 0, 7)

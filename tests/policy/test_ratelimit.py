@@ -208,6 +208,7 @@ def test_a_wait_comes_in_headers(headers, waits):
         ("try again in 5 minutes", [300]),
         ("try again in 2 hours", [7200]),
         ("retry after 5", [5]),
+        ("Please retry after 5. Thank you.", [5]),
         ("retry  after 5", []),
         ("retry after 0 seconds", []),
         ("retry after -1 seconds", []),

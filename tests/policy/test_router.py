@@ -132,6 +132,7 @@ def test_when_all_are_closed_the_wait_is_for_the_soonest():
     close(b, wait=3)
 
     assert router.pick(0, job()) == 3
+    assert make(b, a).pick(0, job()) == 3
     assert router.pick(0, job(), frozenset("b")) == 8
     assert names(router, 1, now=3) == ["b"]
 

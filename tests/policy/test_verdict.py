@@ -494,7 +494,7 @@ AXES = {
         {"x_ratelimit_type": "Tokens", "x_ratelimit_remaining_tokens": "0"},
         Cause.CAPACITY,
     ),
-    "capacity by its code": (error("", "no_capacity"), {}, Cause.CAPACITY),
+    "capacity by its code": (error("Sorry", "no_capacity"), {}, Cause.CAPACITY),
 }
 
 

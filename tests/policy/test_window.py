@@ -85,6 +85,14 @@ def test_what_comes_out_of_order_counts_at_least_its_own_time():
     assert window.used(70 + BIN) == 0
 
 
+def test_the_wait_for_what_comes_out_of_order_is_enough_too():
+    window = minute(3)
+    for moment in (0, 10, 5):
+        window.take(moment, 1)
+
+    assert window.room(11 + window.wait(11, 3)) == 3
+
+
 def test_no_limit_never_waits():
     window = Window(UNLIMITED)
     for _ in range(10):
