@@ -1,29 +1,40 @@
 """The shortest time in which a scenario's quotas admit a set of jobs, whoever sends them.
 
 A greedy client that never waits for an answer takes whatever the service's own meters have, at
-every step; requests and tokens are summed over all targets as if any job fitted anywhere. No
-scheduler can be faster, and a real one also has to fit whole jobs and to travel.
+every step; requests and tokens are summed over all targets as if any job fitted anywhere. It
+knows when a region is down or short of capacity (and keeps to the wait that the service then
+names), and it repeats the calls that fail at random. No scheduler can be faster, and a real one
+also has to find all that out, to fit whole jobs, and to travel.
 """
+
+from collections.abc import Sequence
 
 from batchrunner.simulator.limits import Meter, meter
 from batchrunner.simulator.scenario import Scenario, Target
 
 MODEL = "gpt-4o-mini"
 STEP = 0.05  #: seconds between two looks at the meters
+CAPACITY_WAIT = 20.0  #: what the service names when it is short of capacity
 
 
-def lower_bound(scenario: Scenario, jobs: int, tokens: float, latency: float) -> float:
-    """Seconds until ``jobs`` with ``tokens`` in total are admitted, and the last is answered."""
-    shares = _shares(scenario)
-    requests = [_Greedy(target, target.requests_allowed, target.request_window) for target in shares]
-    token = [_Greedy(target, target.tokens_allowed, target.token_window) for target in shares]
-    now, left, tokens_left = 0.0, float(jobs), tokens
-    while True:
+def lower_bound(
+    scenario: Scenario, charges: Sequence[float], *, concurrency: int, answer_s: float
+) -> float:
+    """Seconds until jobs with so many tokens each are admitted, and the last is answered.
+
+    With ``concurrency`` requests in flight it cannot take less than all answers in a row, each
+    of at least ``answer_s`` seconds, over that many places.
+    """
+    targets = _shares(scenario)
+    again = 1 / (1 - _failing(targets))
+    requests = [_Greedy(t, t.requests_allowed, t.request_window) for t in targets]
+    tokens = [_Greedy(t, t.tokens_allowed, t.token_window) for t in targets]
+    now, left, tokens_left = 0.0, len(charges) * again, sum(charges) * again
+    while left > 0 or tokens_left > 0:
         left -= sum(greedy.take(now) for greedy in requests)
-        tokens_left -= sum(greedy.take(now) for greedy in token)
-        if left <= 0 and tokens_left <= 0:
-            return now + latency
+        tokens_left -= sum(greedy.take(now) for greedy in tokens)
         now += STEP
+    return max(now + answer_s, len(charges) * again * answer_s / concurrency)
 
 
 def _shares(scenario: Scenario) -> list[Target]:
@@ -37,19 +48,35 @@ def _shares(scenario: Scenario) -> list[Target]:
     return list(found.values())
 
 
+def _failing(targets: Sequence[Target]) -> float:
+    """The share of calls that fail at random, in the luckiest region."""
+    shares = [1.0 for _ in targets]
+    for index, target in enumerate(targets):
+        for fault in target.faults:
+            if fault.kind in {"error", "reset"}:
+                shares[index] *= 1 - fault.rate
+    return 1 - max(shares)
+
+
 class _Greedy:
     """Takes all that one meter has, whenever its target answers at all."""
 
     def __init__(self, target: Target, limit: float | None, window: float) -> None:
-        self._meter: Meter | None = None
         self._full = limit or 0.0
-        self._down = [f for f in target.faults if f.kind == "outage"]
-        self._limits = [f for f in target.faults if f.kind == "limits"]
+        self._meter: Meter | None = None
         if limit is not None:
             self._meter = meter(target.counting, limit, window, target.phase)
+        waits = {"outage": 0.0, "capacity": CAPACITY_WAIT}
+        self._closed = [
+            (fault.since, max(fault.until, fault.since + waits[fault.kind]))
+            for fault in target.faults
+            if fault.kind in waits
+        ]
+        self._limits = [fault for fault in target.faults if fault.kind == "limits"]
 
     def take(self, now: float) -> float:
-        if any(fault.since <= now < fault.until for fault in self._down):
+        """What a client that asks for everything gets at ``now``."""
+        if any(since <= now < until for since, until in self._closed):
             return 0.0
         if self._meter is None:
             return float("inf")
