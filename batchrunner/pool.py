@@ -119,7 +119,17 @@ class RegionPool:
             if not waiters:
                 del self._lanes[lane]
         if soonest < math.inf:
-            self._alarm = loop.call_at(now + max(soonest, EPSILON), self._assign)
+            self._alarm = loop.call_at(now + max(soonest, EPSILON), self._ring)
+
+    def _ring(self) -> None:
+        """The alarm. Nobody awaits it, so what goes wrong is raised to those who wait."""
+        try:
+            self._assign()
+        except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
+            for waiter in [waiter for lane in self._lanes.values() for waiter in lane]:
+                if not waiter.granted.done():
+                    waiter.granted.set_exception(error)
+            self._lanes.clear()
 
     def _assign_lane(self, now: float, avoid: frozenset[str], waiters: list[_Waiter]) -> float:
         """Grant what can be granted in one lane; returns when to look again."""

@@ -2,9 +2,9 @@
 
 A greedy client that never waits for an answer takes whatever the service's own meters have, at
 every step; requests and tokens are summed over all targets as if any job fitted anywhere. It
-knows when a region is down or short of capacity (and keeps to the wait that the service then
-names), and it repeats the calls that fail at random. No scheduler can be faster, and a real one
-also has to find all that out, to fit whole jobs, and to travel.
+knows when a region is down or short of capacity, and keeps to the wait that the service then
+names. No scheduler can be faster, and a real one also has to find all that out, to repeat what
+fails at random, to fit whole jobs, and to travel.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,14 @@ def lower_bound(
     of at least ``answer_s`` seconds, over that many places.
     """
     targets = _shares(scenario)
-    again = 1 / (1 - _failing(targets))
     requests = [_Greedy(t, t.requests_allowed, t.request_window) for t in targets]
     tokens = [_Greedy(t, t.tokens_allowed, t.token_window) for t in targets]
-    now, left, tokens_left = 0.0, len(charges) * again, sum(charges) * again
+    now, left, tokens_left = 0.0, len(charges), sum(charges)
     while left > 0 or tokens_left > 0:
         left -= sum(greedy.take(now) for greedy in requests)
         tokens_left -= sum(greedy.take(now) for greedy in tokens)
         now += STEP
-    return max(now + answer_s, len(charges) * again * answer_s / concurrency)
+    return max(now + answer_s, len(charges) * answer_s / concurrency)
 
 
 def _shares(scenario: Scenario) -> list[Target]:
@@ -46,16 +45,6 @@ def _shares(scenario: Scenario) -> list[Target]:
     if scenario.openai:
         found["openai"] = scenario.openai
     return list(found.values())
-
-
-def _failing(targets: Sequence[Target]) -> float:
-    """The share of calls that fail at random, in the luckiest region."""
-    shares = [1.0 for _ in targets]
-    for index, target in enumerate(targets):
-        for fault in target.faults:
-            if fault.kind in {"error", "reset"}:
-                shares[index] *= 1 - fault.rate
-    return 1 - max(shares)
 
 
 class _Greedy:

@@ -1,7 +1,7 @@
 """The question: how close to the limit of the quotas does a run finish, and what does it waste.
 
 The real runner (pool, caller, wire) works against the simulator on a virtual clock, through a
-network that takes 5 to 40 ms each way. Each scenario runs with the service counting by fixed
+network that takes 10 to 25 ms each way. Each scenario runs with the service counting by fixed
 windows, by sliding windows and by buckets. The bound is what the service's own meters admit to a
 client that knows everything (``bound.py``). Beside it runs the waterfall that people write first:
 the first region that answers, the next one on 429, and the job is lost when all say 429.
@@ -111,12 +111,12 @@ CASES = [
     Case("retry-after-10s", "retry-after", regions(3, **TEN, **SILENT), same(7200)),
     Case("bare-429", "bare", regions(3, rpm=120, **BARE), same(7200)),
     Case("bare-429-10s", "bare", regions(3, **TEN, **BARE), same(7200)),
-    Case("token-bound", "known", regions(3, tpm=60_000), lognormal(7000)),
+    Case("token-bound", "known", regions(3, tpm=60_000), lognormal(14_000)),
     Case(
         "token-bound-configured",
         "known",
         regions(3, tpm=60_000, rpm=360),
-        lognormal(7000),
+        lognormal(14_000),
         configured(3, tpm=60_000, rpm=360),
     ),
     Case("slices-1s", "known", regions(3, request_window=1.0, request_limit=3), same(7200)),
@@ -200,10 +200,10 @@ CASES = [
         "one-too-large",
         "known",
         regions(3, tpm=30_000),
-        lambda _: [job(0, max_tokens=50_000), *(job(i, max_tokens=400) for i in range(1, 4000))],
+        lambda _: [job(0, max_tokens=50_000), *(job(i, max_tokens=400) for i in range(1, 8000))],
         too_large=1,
     ),
-    Case("small-batch", "known", regions(3, rpm=600), same(1500)),
+    Case("small-batch", "known", regions(3, rpm=600), same(1500), configured(3, rpm=600)),
     Case("twenty-regions", "known", regions(20, rpm=60), same(24_000)),
     Case("with-openai", "known", regions(3, rpm=120), same(9600), openai={"rpm": 120}),
     Case(
@@ -271,7 +271,7 @@ def run(cell: tuple[str, str, int]) -> dict[str, Any]:
 
 
 def jitter(rng: Random) -> Callable[[], float]:
-    return lambda: rng.uniform(0.005, 0.04)
+    return lambda: rng.uniform(0.01, 0.025)
 
 
 def _charge(one: Job) -> float:

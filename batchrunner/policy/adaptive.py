@@ -36,7 +36,7 @@ class Adaptive:
 
     def grow(self, in_flight: int) -> None:
         """A request was answered while ``in_flight`` were on their way, itself included."""
-        if in_flight >= USED * self._limit:
+        if in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
             self._limit = min(self._limit + step, self.cap)
 

@@ -1,91 +1,125 @@
 """What a limit must be when nobody says.
 
-Theory of operation. A service that names no limit still shows two things: how many requests
-passed before it said 429, and when it let requests through again. What passed between two
-openings, over the time between them, becomes the believed limit, and the quota keeps to it.
+Theory of operation. A service that names no limit still shows two things: how much passed before
+it said 429, and when it let requests through again. What passed, over the time from the first of
+it to the opening, becomes the believed limit, and a window keeps to it; since services count by
+the second, by ten seconds or by the minute, a span that is a little longer than one of these is
+taken for it. What happens later corrects the belief: a 429 before the window was used up lowers
+the amount, an opening later than expected lengthens the span.
 
-A believed limit errs towards waiting: the opening was noticed late, and another client may have
-used a part. So after a cycle that used it up without a 429, a little more is tried: first a
-shorter span, down to the last one known to fail, then a larger amount. A try that meets a 429
-goes back to the last limit that held, and the next try comes after twice as many cycles.
+A believed limit errs towards waiting, and limits rise again, so after a whole span that used it
+up a little more is tried: a shorter span first where it is none of the usual ones, a larger
+amount else. A try that meets a 429 is taken back, and the next one waits until the time that the
+quota was closed for it is a small part of all.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from .ratelimit import MINUTE, Limit
+from .window import Window
 
 SHORTEST = 0.5  #: seconds; a shorter span would only repeat the pace of single replies
+USUAL = (1.0, 10.0, MINUTE)  #: the spans that services are known to count over
+ROUNDING = 0.15  #: how much longer than a usual span a measured one may be to be taken for it
+USED = 0.9  #: the part of a limit that must be used for its holding to mean anything
 EARLIER = 0.9  #: the part of the span that a try keeps
-MORE = 1.05  #: the amount that a try takes
-USED = 0.9  #: a cycle that used less of the limit proves nothing
-LONGEST_PATIENCE = 64
+MORE = 1.05  #: the amount of the first try; every success doubles the step, up to ``MOST``
+MOST = 1.5
+AGAIN = 4.0  #: spans; two 429s within them are no accident
+PRICE = 50.0  #: seconds to the next try for every second that a failed one cost
 
 
 @dataclass(slots=True)
 class Discovery:
-    """Counts what passes from one opening of a quota to the next."""
+    """The belief about one axis of a quota, corrected by what passes and what does not."""
 
     believed: Limit | None = None
-    _held: Limit | None = None  #: the last limit that held for a whole cycle
-    _opened: float | None = None  #: when the first request of this cycle was sent
-    _passed: float = 0.0
-    _floor: float = SHORTEST  #: the longest span that was tried and failed
-    _patience: int = 1
-    _cycles: int = 0  #: that held since the last try
-    _trying: bool = field(default=False)
+    _held: Limit | None = field(init=False, default=None)  #: to go back to while trying
+    _shortest: float = field(init=False, default=SHORTEST)  #: spans below have failed
+    _more: float = field(init=False, default=MORE)
+    _changed: float = field(init=False, default=-math.inf)
+    _next_try: float = field(init=False, default=-math.inf)
+    _is_used_up: bool = field(init=False, default=False)
+    _stopped: float | None = field(init=False, default=None)
+    _again_until: float = field(init=False, default=-math.inf)  #: a 429 by then is no accident
 
-    def passed(self, sent: float) -> None:
-        """A request sent at ``sent`` was let through."""
-        if self._opened is None:
-            self._opened = sent
-        elif self.believed is None:
-            self._keep_recent(sent)
-        elif sent >= self._opened + self.believed.span:
-            self._complete_cycle(self.believed)
-            self._opened, self._passed = sent, 0.0
-        self._passed += 1
+    @property
+    def is_trying(self) -> bool:
+        """Whether the belief is a try that has not held yet."""
+        return self._held is not None
 
-    def passed_late(self) -> None:
-        """A request sent before the quota closed was let through after all."""
-        self._passed += 1
+    def stopped(self, now: float) -> None:
+        """The first 429 of a burst."""
+        if self._stopped is None:
+            self._stopped = now
+        if self._held is not None and self.believed is not None:
+            if self.believed.span < self._held.span:
+                self._shortest = self.believed.span
+            self.believed, self._held, self._more = self._held, None, MORE
+            self._next_try = math.inf
 
-    def stopped(self) -> None:
-        """The quota is closed: the first 429 of a burst."""
-        if self._trying and self.believed and self._held:
-            self._floor = max(self._floor, self.believed.span)
-            self.believed, self._patience = self._held, min(LONGEST_PATIENCE, self._patience * 2)
-        elif self.believed:
-            self._held = None
+    def reopened(self, sent: float, window: Window) -> None:
+        """The first request after that, sent at ``sent``, was let through."""
+        if self._stopped is None:
+            return
+        stopped, self._stopped = self._stopped, None
+        self._again_until, again = stopped + AGAIN * self._span, stopped < self._again_until
+        self._changed, self._is_used_up = sent, False
+        if self._next_try == math.inf:  # it was a try that ended here
+            self._next_try = sent + PRICE * (sent - stopped)
+            return
+        span = self._span
+        amount, first = window.taken(stopped - span, stopped)
+        if amount < 1:
+            return
+        if self.believed is None:
+            self.believed = Limit(amount, usual(sent - first))
+        elif amount < (1.0 if again else USED) * self.believed.amount:
+            self.believed = Limit(amount, span)
+        else:
+            self.believed = Limit(self.believed.amount, max(span, usual(sent - first)))
 
     def interrupted(self) -> None:
-        """The quota is closed for want of machines: what passed so far says nothing of a limit."""
-        self._opened, self._passed = None, 0.0
+        """The quota was closed for another reason: what passed so far says nothing."""
+        self._stopped = None
 
-    def reopened(self, sent: float) -> None:
-        """The first request after a closed time, sent at ``sent``, was let through."""
-        tried, self._trying = self._trying, False
-        if not tried and self._opened is not None and self._passed:
-            span = max(SHORTEST, sent - self._opened)
-            self.believed = Limit(self._passed, span)
-        self._opened, self._passed, self._cycles = sent, 1.0, 0
+    def passed(self, now: float, window: Window, *, is_named: bool) -> None:
+        """A request was let through; once in a while that is reason to try a little more.
 
-    def _keep_recent(self, sent: float) -> None:
-        """Forget the older half of a long open time: only the last minute counts for a limit."""
-        assert self._opened is not None  # noqa: S101 - the caller has looked
-        if (open_for := sent - self._opened) > MINUTE:
-            self._opened += open_for / 2
-            self._passed /= 2
-
-    def _complete_cycle(self, believed: Limit) -> None:
-        if self._passed < USED * believed.amount:
+        Where somebody names a limit, a belief that held has served its time.
+        """
+        if self.believed is None:
             return
-        self._held, self._trying = believed, False
-        self._cycles += 1
-        if self._cycles < self._patience:
+        if window.used(now) >= USED * self.believed.amount:
+            self._is_used_up = True
+        if self._is_used_up and now >= self._changed + 2 * self.believed.span:
+            if is_named:
+                self.believed = self._held = None
+            else:
+                self._hold(now, self.believed)
+
+    @property
+    def _span(self) -> float:
+        return MINUTE if self.believed is None else self.believed.span
+
+    def _hold(self, now: float, believed: Limit) -> None:
+        """The believed limit was used up for a whole span and held."""
+        if self._held is not None:
+            self._more = min(MOST, 2 * self._more - 1)
+            self._held = None
+        if now < self._next_try:
             return
-        self._cycles, self._trying = 0, True
-        shorter = believed.span * EARLIER
-        if shorter > self._floor:
-            self.believed = Limit(believed.amount, shorter)
+        self._held, self._changed, self._is_used_up = believed, now, False
+        span = usual(believed.span * EARLIER)
+        if believed.span not in USUAL and span > self._shortest:
+            self.believed = Limit(believed.amount, span)
         else:
-            self.believed = Limit(max(believed.amount + 1, believed.amount * MORE), believed.span)
+            more = max(believed.amount + 1, believed.amount * self._more)
+            self.believed = Limit(more, believed.span)
+
+
+def usual(span: float) -> float:
+    """The usual span that a measured one stands for, or the measured one itself."""
+    near = (known for known in USUAL if known <= span <= known * (1 + ROUNDING))
+    return next(near, max(SHORTEST, span))

@@ -11,11 +11,13 @@ from ..model import Job, Usage
 
 BYTES_PER_TOKEN = 4.0  #: a fair start for English text
 ANSWER = 256.0  #: tokens, for jobs that leave the length of the answer open
-WEIGHT = 0.02  #: of one reply in the learned averages
+WEIGHT = 0.002  #: of one reply in the learned averages, when there were many
+HEAD_START = 5  #: replies that the values to start with are worth
 
 
 @dataclass(slots=True)
 class _Averages:
+    replies: int = 0
     bytes_per_token: float = BYTES_PER_TOKEN
     answer: float = ANSWER
 
@@ -35,8 +37,10 @@ class Estimate:
     def learn(self, job: Job, usage: Usage) -> None:
         """Take in what a reply says was used."""
         averages = self._models.setdefault(job.model, _Averages())
+        averages.replies += 1
+        weight = max(WEIGHT, 1 / (averages.replies + HEAD_START))
         if usage.prompt:
             seen = len(job.body) / usage.prompt
-            averages.bytes_per_token += WEIGHT * (seen - averages.bytes_per_token)
+            averages.bytes_per_token += weight * (seen - averages.bytes_per_token)
         if usage.completion:
-            averages.answer += WEIGHT * (usage.completion - averages.answer)
+            averages.answer += weight * (usage.completion - averages.answer)

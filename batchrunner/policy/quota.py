@@ -1,23 +1,104 @@
 """An allowance of requests and tokens, shared by the regions of one quota group.
 
-Theory of operation. Windows keep the quota below the limits that are configured, advertised or
-discovered. A 429 closes the quota for a while: *once* for each burst, because every request
-carries the generation in which it was sent, and news of an older generation is late. After the
-closed time a single request goes first; when it is let through, the others follow at the pace of
-the windows. If it is not, the quota closes again, each time for longer.
+Theory of operation. Windows keep the quota below the limits that somebody named, in the settings
+or in headers, and below those that were discovered. A 429 closes the quota for a while: *once*
+for each burst, because every request carries the generation in which it was sent, and news of an
+older generation is late. After the closed time a single request goes first. When it was let
+through, or has not been refused for longer than a refusal takes, the others follow at the pace of
+the windows; if it is refused, the quota closes again, each time for longer.
 """
 
 import math
 from dataclasses import dataclass, field
 
-from .discovery import Discovery
+from .calibration import Calibration, Mark
+from .discovery import USED, Discovery
 from .ratelimit import NOTHING, Advertised, Limit
 from .verdict import Cause, Throttled
 from .window import EPSILON, UNLIMITED, Window
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
 FIRST_PAUSE = 1.0  #: where the service does not say how long
-SLACK = 0.25  #: seconds on the way; the service counts a request when it arrives
+SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
+SLACK_SHARE = 0.02  #: of a window's span, at most
+LONGEST_PATIENCE = 4.0
+PARTS, SMALLEST_PART = 8, 4.0  #: of a first burst, each sent when no refusal came for the last
+BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
+REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
+LONGEST_REFUSAL = 5.0
+
+
+@dataclass(slots=True)
+class _Axis:
+    """The windows of requests or of tokens: one for what was named, one for what was found."""
+
+    configured: Limit | None
+    advertised: Limit | None = None
+    patience: float = 1.0  #: times the slack; grows when requests come too early
+    named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    discovery: Discovery = field(init=False, default_factory=Discovery)
+
+    def __post_init__(self) -> None:
+        self.adopt(0.0)
+
+    @property
+    def limit(self) -> Limit | None:
+        """The lower of what is advertised and what is configured; the service knows its spans."""
+        said = [limit for limit in (self.advertised, self.configured) if limit is not None]
+        return min(said, key=_pace_of, default=None)
+
+    @property
+    def narrowest(self) -> Limit:
+        """The limit with the lower pace of the two."""
+        return min(self.named.limit, self.found.limit, key=_pace_of)
+
+    def adopt(self, now: float) -> None:
+        self.named.resize(now, self.limit or UNLIMITED)
+        self.found.resize(now, self.discovery.believed or UNLIMITED)
+
+    def wait(self, now: float, amount: float) -> float:
+        return max(self.named.wait(now, amount), self.found.wait(now, amount))
+
+    def use(self, now: float) -> float:
+        return max(w.used(now) / w.limit.amount for w in (self.named, self.found))
+
+    def take(self, now: float, amount: float) -> None:
+        for window in (self.named, self.found):
+            window.take(self._counted(window, now), amount)
+
+    def give_back(self, sent: float, amount: float) -> None:
+        for window in (self.named, self.found):
+            window.give_back(self._counted(window, sent), amount)
+
+    def refuse(self, sent: float) -> None:
+        """A request was refused, so it is no part of what passed."""
+        self.found.give_back(self._counted(self.found, sent), 1.0)
+
+    def stopped(self, now: float) -> None:
+        """A 429 where the windows had let the request go.
+
+        With a window nearly used up it came a moment too early: more time is left for the way.
+        """
+        nearly = any(w.used(now) >= USED * w.limit.amount for w in (self.named, self.found))
+        if nearly and not self.discovery.is_trying:
+            self.patience = min(2 * self.patience, LONGEST_PATIENCE)
+        if self.named.used(now) < USED * self.named.limit.amount:
+            self.discovery.stopped(now)
+
+    def reopened(self, now: float, sent: float) -> None:
+        self.discovery.reopened(sent, self.found)
+        self.adopt(now)
+
+    def passed(self, now: float) -> None:
+        believed = self.discovery.believed
+        self.discovery.passed(now, self.found, is_named=self.limit is not None)
+        if self.discovery.believed is not believed:
+            self.adopt(now)
+
+    def _counted(self, window: Window, sent: float) -> float:
+        """The latest moment at which the service counts a request sent at ``sent``."""
+        return sent + self.patience * min(SLACK, window.limit.span * SLACK_SHARE)
 
 
 @dataclass(slots=True)
@@ -28,107 +109,161 @@ class Quota:
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
-    _advertised: Advertised = field(init=False, default=NOTHING)
-    _request_window: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    _token_window: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    _discovery: Discovery = field(init=False, default_factory=Discovery)
+    _requests: _Axis = field(init=False)
+    _tokens: _Axis = field(init=False)
     _closed_until: float = field(init=False, default=-math.inf)
-    _probing: bool = field(init=False, default=False)
-    _probe_is_out: bool = field(init=False, default=False)
+    _is_probing: bool = field(init=False, default=False)
+    _probe_sent: float | None = field(init=False, default=None)
     _failed_probes: int = field(init=False, default=0)
+    _calibration: Calibration = field(init=False, default_factory=Calibration)
+    _expected: float = field(init=False, default=0.0)  #: tokens of all requests, as expected
+    _asked_until: float = field(init=False, default=-math.inf)
+    _is_trusted: bool = field(init=False, default=True)  #: whether Retry-After was never a lie
+    _refusal: float = field(init=False, default=REFUSAL)
+    _is_saturated: bool = field(init=False, default=False)
+    _pace: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
 
     def __post_init__(self) -> None:
-        self._limit(0.0)
+        self._requests, self._tokens = _Axis(self.requests), _Axis(self.tokens)
+        self._set_pace(0.0)
 
     @property
     def known(self) -> bool:
         """Whether somebody said how many requests or tokens there are."""
-        return any(self._named())
+        return self._requests.limit is not None or self._tokens.limit is not None
 
     def closed_until(self, now: float) -> float | None:
         """When a closed quota opens; None where it is open."""
         return self._closed_until if self._closed_until - now > EPSILON else None
 
     def wait(self, now: float, tokens: float) -> float:
-        """Seconds until one request of ``tokens`` may be sent; infinite while a probe is out."""
-        if self._probing and self._probe_is_out:
-            return math.inf
-        closed = self.closed_until(now)
-        return max(
-            0.0 if closed is None else closed - now,
-            self._request_window.wait(now, 1.0),
-            self._token_window.wait(now, tokens),
+        """Seconds until one request of ``tokens`` may be sent."""
+        wait = max(
+            self._requests.wait(now, 1.0),
+            self._tokens.wait(now, tokens * self._calibration.factor),
+            self._pace.wait(now, 1.0),
         )
+        if not self._is_probing:
+            return wait
+        if self._probe_sent is None:
+            return max(wait, 0.0 if (until := self.closed_until(now)) is None else until - now)
+        patience = self._probe_sent + self._refusal - now
+        return max(wait, patience) if patience > EPSILON else wait
 
     def use(self, now: float) -> float:
         """The share of the most used limit that is taken, from 0 to 1."""
-        requests, tokens = self._request_window, self._token_window
-        return max(
-            requests.used(now) / requests.limit.amount, tokens.used(now) / tokens.limit.amount
-        )
+        return max(self._requests.use(now), self._tokens.use(now))
 
-    def fits(self, tokens: float) -> bool:
-        """Whether a request of ``tokens`` is within the limit at all."""
-        return tokens <= self._token_window.limit.amount
-
-    def take(self, now: float, tokens: float) -> None:
+    def take(self, now: float, tokens: float) -> Mark:
         """Send a request of ``tokens`` at ``now``."""
-        self._probe_is_out = self._probing
-        for window, amount in ((self._request_window, 1.0), (self._token_window, tokens)):
-            window.take(_counted(window, now), amount)
+        if self._is_probing:
+            if self._probe_sent is None:
+                self._probe_sent = now
+            else:  # it has not been refused in time
+                self._reopen(now, self._probe_sent)
+        self._requests.take(now, 1.0)
+        self._tokens.take(now, tokens * self._calibration.factor)
+        self._pace.take(now, 1.0)
+        self._set_pace(now)
+        self._expected += tokens
+        return Mark(self._expected, self._tokens.named.expired)
 
     def give_back(self, sent: float, tokens: float, generation: int) -> None:
         """Return what a request sent at ``sent`` took, but that never reached the service."""
-        self.forget(generation)
-        for window, amount in ((self._request_window, 1.0), (self._token_window, tokens)):
-            window.give_back(_counted(window, sent), amount)
+        self.forget(sent, generation)
+        self._requests.give_back(sent, 1.0)
+        self._return(sent, tokens)
 
-    def forget(self, generation: int) -> None:
-        """A request of ``generation`` ended without telling anything of the quota."""
-        if generation == self.generation:
-            self._probe_is_out = False
+    def forget(self, sent: float, generation: int) -> None:
+        """A request ended without telling anything of the quota."""
+        if generation == self.generation and sent == self._probe_sent:
+            self._probe_sent = None
 
     def pass_(self, now: float, sent: float, generation: int) -> None:
         """A request sent at ``sent`` was let through."""
         if generation != self.generation:
-            self._discovery.passed_late()
             return
-        if self._probing:
-            self._probing = self._probe_is_out = False
-            self._failed_probes = 0
-            self._discovery.reopened(sent)
+        if self._is_probing:
+            self._reopen(now, sent)
         else:
-            self._discovery.passed(sent)
-        self._limit(now)
+            self._requests.passed(now)
+            self._tokens.passed(now)
+            self._set_pace(now)
 
-    def refund(self, sent: float, tokens: float) -> None:
-        """Return the tokens of a request that was throttled; as a request it still counts."""
-        self._token_window.give_back(_counted(self._token_window, sent), tokens)
+    def refuse(self, sent: float, tokens: float) -> None:
+        """Return the tokens of a throttled request; as a request it may count all the same."""
+        self._requests.refuse(sent)
+        self._return(sent, tokens)
 
-    def throttle(self, now: float, generation: int, verdict: Throttled) -> bool:
+    def throttle(self, now: float, sent: float, generation: int, verdict: Throttled) -> bool:
         """Close after a 429; returns whether it began a burst, False for late news of one."""
+        self._refusal = min(LONGEST_REFUSAL, max(self._refusal * 0.9, 1.5 * (now - sent)))
         if generation != self.generation:
             return False
-        if verdict.cause is Cause.CAPACITY:
-            self._discovery.interrupted()
-        elif not self._probing:
-            self._discovery.stopped()
-        self._failed_probes += self._probing
-        pause = self._pause(verdict.wait)
+        self._note(now, verdict.cause)
+        self._failed_probes += self._is_probing
+        asked = verdict.wait if self._is_trusted else None
+        pause = self._pause(asked)
+        self._asked_until = now + (asked or 0.0)
         self.throttled += pause
         self._closed_until = now + pause
-        self._probing, self._probe_is_out = True, False
+        self._is_probing, self._probe_sent = True, None
         self.generation += 1
         return True
 
-    def advertise(self, now: float, limits: Advertised) -> None:
-        """Take in the limits that a reply's headers name; what they leave out still holds."""
-        if limits is not NOTHING:
-            known = self._advertised
-            limits = Advertised(limits.requests or known.requests, limits.tokens or known.tokens)
-            if limits != known:
-                self._advertised = limits
-                self._limit(now)
+    def advertise(self, now: float, limits: Advertised, mark: Mark) -> None:
+        """Take in what a reply says of the limits; what it leaves out still holds."""
+        if limits is NOTHING:
+            return
+        if limits.tokens is not None and limits.tokens_left is not None:
+            total = limits.tokens.amount
+            self._calibration.compare(mark, total - limits.tokens_left, total)
+        for axis, limit in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
+            if limit is not None and limit != axis.advertised:
+                axis.advertised = limit
+                axis.adopt(now)
+                self._set_pace(now)
+
+    def _return(self, sent: float, tokens: float) -> None:
+        self._tokens.give_back(sent, tokens * self._calibration.factor)
+        self._expected -= tokens
+
+    def _note(self, now: float, cause: Cause) -> None:
+        """Learn from the first 429 of a burst; a failed probe says nothing new."""
+        if cause is Cause.CAPACITY:
+            self._requests.discovery.interrupted()
+            self._tokens.discovery.interrupted()
+        elif not self._is_probing:
+            if cause is Cause.TOKENS:
+                self._calibration.correct()
+                self._tokens.stopped(now)
+            else:
+                self._requests.stopped(now)
+
+    def _reopen(self, now: float, sent: float) -> None:
+        self._is_trusted = self._is_trusted and sent >= self._asked_until - EPSILON
+        self._is_probing, self._probe_sent, self._failed_probes = False, None, 0
+        self._requests.reopened(now, sent)
+        self._tokens.reopened(now, sent)
+        self._set_pace(now)
+
+    def _set_pace(self, now: float) -> None:
+        """Send a first burst in parts, so that a surprise costs only one of them.
+
+        Once a limit was reached, bursts gain nothing: a brisk pace reaches it as well, and what
+        was missed while a region was closed can be caught up with.
+        """
+        limit = self._requests.narrowest
+        if math.isinf(limit.amount):
+            limit = Limit(SMALLEST_PART * PARTS, self._refusal * PARTS)
+        part = max(SMALLEST_PART, limit.amount / PARTS)
+        one = limit.span / limit.amount / BRISK
+        if self._requests.use(now) >= USED:
+            self._is_saturated = True
+        elif self._requests.use(now) == 0:
+            self._is_saturated = False
+        pace = Limit(1.0, one) if self._is_saturated else Limit(part, self._refusal)
+        self._pace.resize(now, max(pace, Limit(1.0, one), key=_pace_of))
 
     def _pause(self, asked: float | None) -> float:
         own = FIRST_PAUSE * 2.0 ** min(self._failed_probes, 6)
@@ -136,29 +271,7 @@ class Quota:
             return min(LONGEST_PAUSE, own)
         return min(LONGEST_PAUSE, max(asked, own / 4 if self._failed_probes else 0.0))
 
-    def _named(self) -> tuple[Limit | None, Limit | None]:
-        """The limits that somebody named: the lower of configured and advertised."""
-        said = self._advertised
-        return _lower(self.requests, said.requests), _lower(self.tokens, said.tokens)
 
-    def _limit(self, now: float) -> None:
-        """Adopt the limits that hold now: named by somebody, else discovered."""
-        requests, tokens = self._named()
-        if requests is None and tokens is None:
-            requests = self._discovery.believed
-        self._request_window.resize(now, requests or UNLIMITED)
-        self._token_window.resize(now, tokens or UNLIMITED)
-
-
-def _counted(window: Window, sent: float) -> float:
-    """The latest moment at which the service counts a request sent at ``sent``."""
-    return sent + min(SLACK, window.limit.span / 50)
-
-
-def _lower(one: Limit | None, other: Limit | None) -> Limit | None:
-    """The limit with the lower pace; None where there is neither."""
-    return min(
-        (limit for limit in (one, other) if limit is not None),
-        key=lambda limit: limit.amount / limit.span,
-        default=None,
-    )
+def _pace_of(limit: Limit) -> float:
+    """Units a second, to within rounding."""
+    return round(limit.amount / limit.span, 6)

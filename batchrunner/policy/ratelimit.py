@@ -42,6 +42,7 @@ class Advertised:
 
     requests: Limit | None = None
     tokens: Limit | None = None
+    tokens_left: float | None = None  #: of the token limit, after the request that was answered
 
 
 NOTHING = Advertised()
@@ -59,6 +60,7 @@ def advertised(headers: Mapping[str, str]) -> Advertised:
     return Advertised(
         None if requests is None else _renewed(requests, headers),
         None if tokens is None else Limit(tokens, _period(headers, "tokens") or MINUTE),
+        amount(headers.get("x-ratelimit-remaining-tokens")),
     )
 
 

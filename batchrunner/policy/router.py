@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Literal
 
 from ..model import FaultKind, Job
+from .calibration import Mark
 from .estimate import Estimate
 from .ratelimit import NOTHING, Advertised
 from .region import Region, RegionStatus
@@ -43,6 +44,7 @@ class Lease:
     job: Job
     tokens: float
     sent: float
+    mark: Mark
     quota_generation: int
     breaker_generation: int
 
@@ -108,7 +110,7 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
-        region.quota.advertise(now, limits)
+        region.quota.advertise(now, limits, lease.mark)
         if region.quota.known:
             region.adaptive.trust()
         match verdict:
@@ -120,8 +122,8 @@ class Router:
                 self._passed(now, lease)
             case Throttled():
                 region.breaker.succeed(lease.breaker_generation)
-                region.quota.refund(lease.sent, lease.tokens)
-                if region.quota.throttle(now, lease.quota_generation, verdict):
+                region.quota.refuse(lease.sent, lease.tokens)
+                if region.quota.throttle(now, lease.sent, lease.quota_generation, verdict):
                     region.adaptive.cut()
             case Oversized():
                 region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
@@ -134,7 +136,7 @@ class Router:
                 region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
             case None:
-                region.quota.forget(lease.quota_generation)
+                region.quota.forget(lease.sent, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
 
     def statistics(self, now: float) -> tuple[RegionStatus, ...]:
@@ -149,9 +151,11 @@ class Router:
     def _lease(self, now: float, region: Region, job: Job, tokens: float) -> Lease:
         region.in_flight += 1
         region.peak = max(region.peak, region.in_flight)
-        region.quota.take(now, tokens)
+        mark = region.quota.take(now, tokens)
         region.breaker.begin(now)
-        return Lease(region, job, tokens, now, region.quota.generation, region.breaker.generation)
+        return Lease(
+            region, job, tokens, now, mark, region.quota.generation, region.breaker.generation
+        )
 
     def _passed(self, now: float, lease: Lease) -> None:
         lease.region.quota.pass_(now, lease.sent, lease.quota_generation)
@@ -162,7 +166,7 @@ class Router:
         if outcome == FaultKind.CONNECT:
             quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
         else:
-            quota.forget(lease.quota_generation)
+            quota.forget(lease.sent, lease.quota_generation)
         if outcome == "http_409":
             lease.region.breaker.forget(lease.breaker_generation)
         else:
@@ -170,7 +174,7 @@ class Router:
 
     def _bar(self, lease: Lease, reason: str, *, model_only: bool) -> None:
         region, model = lease.region, lease.job.model
-        region.quota.forget(lease.quota_generation)
+        region.quota.forget(lease.sent, lease.quota_generation)
         region.breaker.forget(lease.breaker_generation)
         if model_only:
             region.missing.setdefault(model, f"{model}: {reason}")

@@ -3,18 +3,29 @@
 Theory of operation. Whether a service counts by fixed minutes, by a sliding window or by a
 bucket, it never refuses a client that stays within the limit in *every* window of that length.
 So a window remembers what was taken, and when each part stops counting: a span after the latest
-moment at which the service may have counted it. The moments are rounded up to small bins, so that
-a window costs the same whatever the traffic, and errs towards waiting by less than one percent.
+moment at which the service may have counted it. What was taken within a small part of the span is
+kept together, so that a window costs the same whatever the traffic, and errs towards waiting by
+less than one percent. What no longer counts is remembered a little longer, in case the limit
+turns out to hold for a longer span.
 """
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 
 from .ratelimit import MINUTE, Limit
 
 EPSILON = 1e-6  #: a smaller shortfall is rounding, and waiting for it would never end
 BINS = 128
+MEMORY = 2 * MINUTE  #: seconds that what was taken is remembered
 UNLIMITED = Limit(math.inf, MINUTE)
+
+
+@dataclass(slots=True)
+class _Bin:
+    opened: float
+    counted: float  #: the latest moment at which the service counts any of it
+    amount: float
 
 
 @dataclass(slots=True)
@@ -22,18 +33,22 @@ class Window:
     """An allowance of ``limit.amount`` units in any ``limit.span`` seconds."""
 
     limit: Limit
+    expired: int = field(init=False, default=0)  #: how often something stopped counting
     _used: float = field(init=False, default=0.0)
-    _bins: dict[int, float] = field(init=False, default_factory=dict)
+    _live: deque[_Bin] = field(init=False, default_factory=deque)
+    _past: deque[_Bin] = field(init=False, default_factory=deque)
 
     def used(self, now: float) -> float:
         """How much still counts at ``now``."""
-        while self._bins:
-            first = next(iter(self._bins))
-            if first * self._width > now + EPSILON:
-                return self._used
-            self._used -= self._bins.pop(first)
-        self._used = 0.0
-        return 0.0
+        while self._live and self._live[0].counted + self.limit.span <= now + EPSILON:
+            self._used -= self._live[0].amount
+            self.expired += 1
+            self._past.append(self._live.popleft())
+            while self._past and self._past[0].counted + MEMORY < now:
+                self._past.popleft()
+        if not self._live:
+            self._used = 0.0
+        return self._used
 
     def room(self, now: float) -> float:
         """How much may be taken at ``now``."""
@@ -47,45 +62,47 @@ class Window:
         missing = min(amount, self.limit.amount) - self.room(now)
         if missing <= EPSILON:
             return 0.0
-        for bin_, held in self._bins.items():
-            missing -= held
+        for bin_ in self._live:
+            missing -= bin_.amount
             if missing <= EPSILON:
-                return bin_ * self._width - now
+                return bin_.counted + self.limit.span - now
         return 0.0
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        bin_ = self._bin(counted)
-        if self._bins and bin_ < (last := next(reversed(self._bins))):
-            bin_ = last  # out of order: count it a little longer rather than sort
-        self._bins[bin_] = self._bins.get(bin_, 0.0) + amount
         self._used += amount
+        last = self._live[-1] if self._live else None
+        if last is not None and counted - last.opened < self.limit.span / BINS:
+            last.counted = max(last.counted, counted)
+            last.amount += amount
+        else:
+            self._live.append(_Bin(counted, counted, amount))
 
     def give_back(self, counted: float, amount: float) -> None:
         """Return what was taken for ``counted`` and the service never counted.
 
         What has stopped counting meanwhile cannot be returned: it would come out of the rest.
         """
-        if (bin_ := self._bin(counted)) in self._bins:
-            part = min(amount, self._bins[bin_])
-            self._bins[bin_] -= part
-            self._used -= part
+        for bin_ in reversed(self._live):
+            if bin_.opened <= counted:
+                if counted <= bin_.counted:
+                    part = min(amount, bin_.amount)
+                    bin_.amount -= part
+                    self._used -= part
+                return
 
     def resize(self, now: float, limit: Limit) -> None:
-        """Adopt another limit; what was taken within its span still counts."""
-        old, self.limit = self.limit, limit
-        if limit.span == old.span:
-            return
-        bins, self._bins, self._used = self._bins, {}, 0.0
-        for bin_, amount in bins.items():
-            counted = bin_ * old.span / BINS - old.span
-            if counted + limit.span > now:
-                self.take(counted, amount)
+        """Adopt another limit; what was taken within its span counts."""
+        self.limit = limit
+        while self._past and self._past[-1].counted + limit.span > now + EPSILON:
+            self._live.appendleft(self._past.pop())
+            self._used += self._live[0].amount
 
-    def _bin(self, counted: float) -> int:
-        """The bin at whose end stops counting what was counted at ``counted``."""
-        return math.ceil((counted + self.limit.span) / self._width)
-
-    @property
-    def _width(self) -> float:
-        return self.limit.span / BINS
+    def taken(self, since: float, until: float) -> tuple[float, float]:
+        """How much was taken in a stretch of time, and when the first of it; ``until`` if none."""
+        amount, first = 0.0, until
+        for bin_ in (*self._past, *self._live):
+            if since < bin_.counted and bin_.opened <= until and bin_.amount > EPSILON:
+                amount += bin_.amount
+                first = min(first, bin_.opened)
+        return amount, first
