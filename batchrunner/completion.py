@@ -140,6 +140,7 @@ def _open() -> _Failover:
         for name, t in targets.items()
     }
     router = make_router(settings)
+    router.is_paced = False
     for region in router.regions:
         region.adaptive.trust()  # how many calls there are at once is the program's affair
     return _Failover(router, clients, targets)

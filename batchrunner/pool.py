@@ -91,6 +91,11 @@ class RegionPool:
         """The regions that can answer jobs of ``model``, now or later."""
         return self._router.targets(model)
 
+    def hurry(self) -> None:
+        """No more jobs will come: those that wait need not leave room for later ones."""
+        self._router.hurry()
+        self._assign()
+
     def close(self) -> None:
         """Give no more leases: those who wait are sent away, those in flight go on."""
         self._closed = True

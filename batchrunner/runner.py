@@ -15,8 +15,11 @@ async def run(
     answer: Callable[[Line], Awaitable[Result | None]],
     report: Callable[[Result | None], Awaitable[None]],
     workers: int,
+    ran_out: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer every line with ``workers`` at a time, and report each result as it comes.
+
+    ``ran_out`` is called when there are no more lines, though the last are still on their way.
 
     The workers pull from one iterator, so the input is read only as fast as it is answered; a
     worker takes the next line when its report is through, so that at most ``workers`` answers are
@@ -26,6 +29,7 @@ async def run(
     async def work() -> None:
         async for line in lines:
             await report(await answer(line))
+        ran_out()
 
     async with anyio.create_task_group() as group:
         for _ in range(workers):

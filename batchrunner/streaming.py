@@ -40,7 +40,9 @@ async def stream(
             async def work() -> None:
                 async with results:
                     jobs = _jobs(lines, settings)
-                    await runner.run(jobs, caller.call, report, settings.concurrency)
+                    await runner.run(
+                        jobs, caller.call, report, settings.concurrency, caller.pool.hurry
+                    )
 
             group.start_soon(work)
             try:

@@ -56,7 +56,8 @@ class Supervisor:
             if catch_signals:
                 group.start_soon(self._listen)
             with self._work:
-                await runner.run(self.feed, self._answer, self._report, self.workers)
+                hurry = self.caller.pool.hurry
+                await runner.run(self.feed, self._answer, self._report, self.workers, hurry)
             group.cancel_scope.cancel()
         if self._left and self.stopped is None:
             self.stopped = Stop(8, self._no_target())

@@ -121,7 +121,7 @@ class World:
             else:
                 self.results.append(result)
 
-        await runner.run(feed(jobs), self.caller.call, report, self.concurrency)
+        await runner.run(feed(jobs), self.caller.call, report, self.concurrency, self.pool.hurry)
         return asyncio.get_running_loop().time()
 
     @property

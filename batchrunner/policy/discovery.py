@@ -70,7 +70,7 @@ class Discovery:
             self._next_try = sent + PRICE * (sent - stopped)
             return
         span = self._span
-        amount, first = window.taken(stopped - span, stopped)
+        amount, first = window.taken(stopped - span, sent)
         if amount < 1:
             return
         if self.believed is None:

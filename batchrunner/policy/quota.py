@@ -120,6 +120,7 @@ class Quota:
     _asked_until: float = field(init=False, default=-math.inf)
     _is_trusted: bool = field(init=False, default=True)  #: whether Retry-After was never a lie
     _refusal: float = field(init=False, default=REFUSAL)
+    _is_hurried: bool = field(init=False, default=False)
     _is_saturated: bool = field(init=False, default=False)
     _pace: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
 
@@ -141,7 +142,6 @@ class Quota:
         wait = max(
             self._requests.wait(now, 1.0),
             self._tokens.wait(now, tokens * self._calibration.factor),
-            self._pace.wait(now, 1.0),
         )
         if not self._is_probing:
             return wait
@@ -149,6 +149,15 @@ class Quota:
             return max(wait, 0.0 if (until := self.closed_until(now)) is None else until - now)
         patience = self._probe_sent + self._refusal - now
         return max(wait, patience) if patience > EPSILON else wait
+
+    def pause(self, now: float) -> float:
+        """Seconds until the pace allows another request, though the limits do already."""
+        return self._pace.wait(now, 1.0)
+
+    def hurry(self) -> None:
+        """Nothing is left to keep a pace for."""
+        self._is_hurried = True
+        self._pace.resize(0.0, UNLIMITED)
 
     def use(self, now: float) -> float:
         """The share of the most used limit that is taken, from 0 to 1."""
@@ -255,14 +264,16 @@ class Quota:
         """
         limit = self._requests.narrowest
         if math.isinf(limit.amount):
-            limit = Limit(SMALLEST_PART * PARTS, self._refusal * PARTS)
+            self._pace.resize(now, UNLIMITED)
+            return
         part = max(SMALLEST_PART, limit.amount / PARTS)
         one = limit.span / limit.amount / BRISK
         if self._requests.use(now) >= USED:
             self._is_saturated = True
         elif self._requests.use(now) == 0:
             self._is_saturated = False
-        pace = Limit(1.0, one) if self._is_saturated else Limit(part, self._refusal)
+        is_even = self._is_saturated and not self._is_hurried
+        pace = Limit(1.0, one) if is_even else Limit(part, self._refusal)
         self._pace.resize(now, max(pace, Limit(1.0, one), key=_pace_of))
 
     def _pause(self, asked: float | None) -> float:

@@ -50,12 +50,23 @@ class Lease:
 
 
 @dataclass(slots=True)
+class _Look:
+    """What one tier has for a job at one moment."""
+
+    ready: list[Region] = field(default_factory=list)
+    soonest: float = math.inf  #: seconds until a closed or paced region opens
+    busy: bool = False  #: whether a region is held up by its requests in flight only
+    paced: bool = False  #: whether one only keeps a pace: that is no reason to go elsewhere
+
+
+@dataclass(slots=True)
 class Router:
     """Chooses regions and keeps their accounts."""
 
     regions: Sequence[Region]
     strategy: Strategy = "balanced"
     fallback_after: float = 0.0
+    is_paced: bool = True  #: whether bursts are sent in parts
     estimate: Estimate = field(default_factory=Estimate)
     _tiers: list[tuple[Region, ...]] = field(init=False)
 
@@ -84,16 +95,12 @@ class Router:
             if found and tier[0].is_fallback and (busy or waited < self.fallback_after):
                 return soonest if busy else min(soonest, self.fallback_after - waited)
             found = True
-            ready: list[Region] = []
-            for region in candidates:
-                if (wait := region.wait(now, tokens)) > 0:
-                    soonest = min(soonest, wait)
-                elif region.is_busy:
-                    busy = True
-                else:
-                    ready.append(region)
-            if ready:
-                return self._lease(now, self._best(now, ready), job, tokens)
+            look = self._look(now, candidates, tokens)
+            soonest, busy = min(soonest, look.soonest), busy or look.busy
+            if look.ready:
+                return self._lease(now, self._best(now, look.ready), job, tokens)
+            if look.paced:
+                return soonest
         return soonest if found else None
 
     def force(self, now: float, job: Job) -> Lease:
@@ -139,12 +146,35 @@ class Router:
                 region.quota.forget(lease.sent, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
 
+    def hurry(self) -> None:
+        """The last jobs are on their way: bursts may be sent again."""
+        for region in self.regions:
+            region.quota.hurry()
+
     def statistics(self, now: float) -> tuple[RegionStatus, ...]:
         """Every region at ``now``, in the order they were configured."""
         return tuple(region.status(now) for region in self.regions)
 
+    def _look(self, now: float, candidates: Sequence[Region], tokens: float) -> "_Look":
+        """Sort the regions of a tier into those that are ready, and what holds up the others."""
+        look = _Look()
+        for region in candidates:
+            if (wait := region.wait(now, tokens)) > 0:
+                look.soonest = min(look.soonest, wait)
+            elif region.is_busy:
+                look.busy = True
+            elif self.is_paced and (pause := region.quota.pause(now)) > 0:
+                look.soonest, look.paced = min(look.soonest, pause), True
+                if self.strategy == "ordered":
+                    return look
+            else:
+                look.ready.append(region)
+                if self.strategy == "ordered":
+                    return look
+        return look
+
     def _best(self, now: float, ready: list[Region]) -> Region:
-        if self.strategy == "ordered" or len(ready) == 1:
+        if len(ready) == 1:
             return ready[0]
         return min(ready, key=lambda region: region.load(now))
 
