@@ -17,7 +17,7 @@ LAYERS = """
 
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
-    policy.adaptive policy.breaker policy.retry policy.estimate
+    policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.quota policy.region policy.router
 
     targets config environment

@@ -30,7 +30,7 @@ class Calibration:
 
     def compare(self, mark: Mark, used: float, limit: float) -> None:
         """The service counts ``used`` of ``limit`` after the request that was sent at ``mark``."""
-        if mark.expired or used <= max(self._highest, ENOUGH * limit):
+        if mark.expired or not mark.expected or used <= max(self._highest, ENOUGH * limit):
             return
         self._highest = used
         self.factor = min(HIGHEST, max(LOWEST, MARGIN * used / mark.expected))

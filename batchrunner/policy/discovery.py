@@ -81,8 +81,12 @@ class Discovery:
             self.believed = Limit(self.believed.amount, max(span, usual(sent - first)))
 
     def interrupted(self) -> None:
-        """The quota was closed for another reason: what passed so far says nothing."""
-        self._stopped = None
+        """The quota was closed for another reason: what passed so far says nothing.
+
+        What a failed try costs is still to be known.
+        """
+        if self._next_try < math.inf:
+            self._stopped = None
 
     def passed(self, now: float, window: Window, *, is_named: bool) -> None:
         """A request was let through; once in a while that is reason to try a little more.

@@ -36,6 +36,16 @@ def test_it_does_not_grow_unless_it_is_used(in_flight, limit):
     assert grown(adaptive, 1, in_flight) == limit
 
 
+def test_it_does_not_freeze_between_two_whole_numbers():
+    """What is in flight is a whole number, which may fall short of four fifths of 1.3."""
+    adaptive = Adaptive(100)
+    for _ in range(3):
+        adaptive.cut()
+    assert adaptive.limit == 1
+
+    assert grown(adaptive, 20) >= 6, "about one more for every round trip that uses it"
+
+
 def test_a_burst_cuts_it_and_ends_the_doubling():
     adaptive = Adaptive(100)
     adaptive.trust()

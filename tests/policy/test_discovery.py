@@ -1,220 +1,415 @@
-"""A limit that nobody names is what passed from one opening to the next; then a little more."""
+"""A limit that nobody names is what passed before the 429, until the opening; then a little more.
+
+A window is given to the discovery as a quota would give it: it keeps to what is believed.
+"""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from batchrunner.policy.discovery import LONGEST_PATIENCE, SHORTEST, Discovery
+from batchrunner.policy.discovery import AGAIN, MORE, MOST, PRICE, SHORTEST, Discovery, usual
 from batchrunner.policy.ratelimit import Limit
+from batchrunner.policy.window import UNLIMITED, Window
 
 
-def passes(discovery, count, at):
-    for _ in range(count):
-        discovery.passed(at)
+class Story:
+    """A discovery and the window that keeps to it."""
+
+    def __init__(self, count=0, reopened=20.0, at=0.0):
+        """Where ``count`` is given, it passed ``at`` and met a 429 there."""
+        self.discovery, self.window = Discovery(), Window(UNLIMITED)
+        if count:
+            self.take(at, count)
+            self.meet(at, reopened)
+
+    @property
+    def believed(self):
+        return self.discovery.believed
+
+    @property
+    def is_trying(self):
+        return self.discovery.is_trying
+
+    def take(self, at, count):
+        self.window.take(at, count)
+
+    def meet(self, stopped, reopened):
+        self.discovery.stopped(stopped)
+        self.reopen(reopened)
+
+    def reopen(self, at):
+        self.discovery.reopened(at, self.window)
+        self.window.resize(at, self.believed or UNLIMITED)
+
+    def passed(self, at, *, is_named=False):
+        self.discovery.passed(at, self.window, is_named=is_named)
+        self.window.resize(at, self.believed or UNLIMITED)
+
+    def hold(self, start, *, is_named=False):
+        """Use the believed limit up, two spans long, from ``start`` on; returns the end."""
+        believed = self.believed
+        self.take(start, believed.amount)
+        self.passed(start, is_named=is_named)
+        if self.believed == believed:
+            self.passed(start + 2 * believed.span, is_named=is_named)
+        return start + 2 * believed.span
 
 
-def learned(count=10, span=20.0):
-    """A discovery that met a limit of ``count`` in ``span`` seconds; its cycle begins at span."""
-    discovery = Discovery()
-    passes(discovery, count, 0)
-    discovery.stopped()
-    discovery.reopened(span)
-    return discovery
-
-
-def holds(discovery, cycles, start):
-    """Use the believed limit up for so many cycles; returns when the last one ended."""
-    now = start
-    for _ in range(cycles):
-        passes(discovery, int(discovery.believed.amount) - 1, now)
-        now += discovery.believed.span
-        discovery.passed(now)
-    return now
+# --- the first belief
 
 
 @pytest.mark.parametrize(
-    ("count", "opened", "reopened", "limit"),
+    ("count", "at", "reopened", "limit"),
     [
         (10, 0, 20, Limit(10, 20)),
         (1, 5, 65, Limit(1, 60)),
         (100, 0, 0.1, Limit(100, SHORTEST)),
+        (30, 0, 11, Limit(30, 10)),
     ],
 )
-def test_what_passed_over_the_time_between_two_openings_is_the_limit(
-    count, opened, reopened, limit
+def test_what_passed_over_the_time_from_the_first_to_the_opening_is_the_limit(
+    count, at, reopened, limit
 ):
-    discovery = Discovery()
-    passes(discovery, count, opened)
-    discovery.stopped()
-    discovery.reopened(reopened)
-
-    assert discovery.believed == limit
+    assert Story(count, reopened, at).believed == limit
 
 
-def test_what_was_under_way_when_the_quota_closed_counts_too():
-    discovery = Discovery()
-    passes(discovery, 10, 0)
-    discovery.stopped()
-    discovery.passed_late()
-    discovery.passed_late()
-    discovery.reopened(20)
-
-    assert discovery.believed == Limit(12, 20)
+@pytest.mark.parametrize(
+    ("measured", "span"),
+    [
+        (0.0, SHORTEST),
+        (0.6, 0.6),
+        (0.99, 0.99),
+        (1.0, 1),
+        (1.15, 1),
+        (1.16, 1.16),
+        (9.9, 9.9),
+        (10, 10),
+        (11.4, 10),
+        (11.6, 11.6),
+        (59.9, 59.9),
+        (60, 60),
+        (68.9, 60),
+        (69.1, 69.1),
+        (300, 300),
+    ],
+)
+def test_a_span_a_little_longer_than_a_usual_one_is_taken_for_it(measured, span):
+    assert usual(measured) == span
 
 
 def test_nothing_is_believed_before_anything_passed():
-    discovery = Discovery()
-    discovery.stopped()
-    discovery.reopened(20)
+    story = Story()
+    story.meet(0, 20)
+    assert story.believed is None
 
-    assert discovery.believed is None
+    story.take(30, 0.5)
+    story.meet(31, 40)
+    assert story.believed is None, "nobody has a limit of less than one request"
 
 
-def test_only_about_the_last_minute_of_a_long_open_time_counts():
-    discovery = Discovery()
+def test_an_opening_without_a_429_before_it_says_nothing():
+    story = Story()
+    story.take(0, 10)
+    story.reopen(20)
+
+    assert story.believed is None
+
+
+def test_only_the_last_minute_before_the_429_counts():
+    story = Story()
     for second in range(600):
-        discovery.passed(second)
-    discovery.stopped()
-    discovery.reopened(601)
+        story.take(second, 1)
+        story.window.used(second)
+    story.discovery.stopped(600)
+    story.take(600.6, 7)
+    story.take(601.1, 100)
+    story.reopen(601)
 
-    limit = discovery.believed
-    assert 15 <= limit.span <= 65
-    assert limit.amount / limit.span == pytest.approx(1, rel=0.15)
+    assert story.believed == Limit(59 + 7, 60), "from 541 on, and until it was open again"
 
 
-def test_a_minute_is_not_long():
-    discovery = Discovery()
-    for second in range(61):
-        discovery.passed(second)
-    discovery.stopped()
-    discovery.reopened(70)
+def test_the_first_429_of_many_is_the_one_that_counts():
+    story = Story()
+    story.take(41, 10)
+    story.discovery.stopped(100)
+    story.take(103, 5)
+    story.meet(105, 120)
 
-    assert discovery.believed == Limit(61, 70)
+    assert story.believed == Limit(15, 79)
 
 
 def test_an_interruption_proves_nothing():
-    discovery = Discovery()
-    passes(discovery, 10, 0)
-    discovery.interrupted()
-    discovery.reopened(20)
-    assert discovery.believed is None
+    story = Story()
+    story.take(0, 10)
+    story.discovery.stopped(0)
+    story.discovery.interrupted()
+    story.reopen(20)
+    assert story.believed is None
 
-    passes(discovery, 4, 25)
-    discovery.stopped()
-    discovery.reopened(30)
-    assert discovery.believed == Limit(5, 10), "counted from the opening after the interruption"
+    story.take(100, 4)
+    story.meet(101, 110)
+    assert story.believed == Limit(4, 10)
+
+
+# --- corrections
+
+
+@pytest.mark.parametrize("used", [1, 4, 8.9])
+def test_a_429_before_the_limit_was_used_lowers_the_amount(used):
+    story = Story(10, 20)
+    story.take(500, used)
+    story.meet(501, 505)
+
+    assert story.believed == Limit(used, 20)
+
+
+@pytest.mark.parametrize(("used", "reopened", "span"), [(9, 530, 30), (10, 565, 60), (9, 510, 20)])
+def test_a_429_with_the_limit_used_up_lengthens_the_span(used, reopened, span):
+    story = Story(10, 20)
+    story.take(500, used)
+    story.meet(501, reopened)
+
+    assert story.believed == Limit(10, span)
+
+
+@pytest.mark.parametrize(
+    ("second", "used", "limit"),
+    [
+        (500 + AGAIN * 20 - 1, 9.5, Limit(9.5, 20)),
+        (500 + AGAIN * 20 - 1, 10, Limit(10, 30)),
+        (500 + AGAIN * 20 + 1, 9.5, Limit(10, 30)),
+    ],
+)
+def test_a_second_429_within_four_spans_is_no_accident(second, used, limit):
+    story = Story(10, 20)
+    story.take(500, 10)
+    story.meet(500, 505)
+    assert story.believed == Limit(10, 20)
+    story.take(second, used)
+    story.meet(second, second + 30)
+
+    assert story.believed == limit
+
+
+def test_after_a_correction_the_span_begins_anew():
+    story = Story(10, 20)
+    story.take(50, 10)
+    story.passed(55)
+    story.meet(56, 70)
+    story.passed(75)
+
+    assert not story.is_trying, "what was used up before the 429 does not hold"
 
 
 # --- a little more
 
 
-def test_a_cycle_that_held_is_followed_by_a_shorter_one():
-    discovery = learned(10, 20)
-    holds(discovery, 1, 20)
+def test_two_spans_that_used_the_limit_up_are_followed_by_a_shorter_one():
+    story = Story(10, 20)
+    story.hold(20)
 
-    assert discovery.believed == Limit(10, 18)
-
-
-def test_a_cycle_ends_no_earlier_than_its_span():
-    discovery = learned(10, 20)
-    passes(discovery, 20, 39.9)
-
-    assert discovery.believed == Limit(10, 20)
+    assert story.believed == Limit(10, 18)
+    assert story.is_trying
 
 
-@pytest.mark.parametrize(("used", "span"), [(7, 20), (8, 18)])
-def test_a_cycle_that_was_hardly_used_proves_nothing(used, span):
-    discovery = learned(10, 20)  # the one that reopened it is the first of its cycle
-    passes(discovery, used, 20)
-    discovery.passed(40)
+def test_a_span_that_becomes_a_usual_one_is_taken_for_it():
+    story = Story(10, 12)
+    story.hold(12)
 
-    assert discovery.believed == Limit(10, span)
+    assert story.believed == Limit(10, 10)
 
 
-def test_a_try_that_meets_a_429_goes_back_to_what_held_and_waits_twice_as_long():
-    discovery = learned(10, 20)
-    now = holds(discovery, 1, 20)
-    assert discovery.believed == Limit(10, 18)
+def test_a_try_comes_no_earlier_than_after_two_spans():
+    story = Story(10, 20)
+    story.take(20, 10)
+    story.passed(20)
+    story.passed(59.9)
+    assert not story.is_trying
 
-    discovery.stopped()
-    assert discovery.believed == Limit(10, 20)
-    discovery.reopened(now + 30)
-    assert discovery.believed == Limit(10, 20), "a failed try is no measurement"
-
-    now = holds(discovery, 1, now + 30)
-    assert discovery.believed == Limit(10, 20)
-    holds(discovery, 1, now)
-    assert discovery.believed != Limit(10, 20), "the second cycle that holds is enough"
+    story.passed(60)
+    assert story.is_trying
 
 
-def test_when_no_shorter_span_is_left_more_is_tried():
-    discovery = learned(10, 20)
-    now = holds(discovery, 1, 20)
-    discovery.stopped()
-    discovery.reopened(now)
-    holds(discovery, 2, now)
+@pytest.mark.parametrize(("used", "is_tried"), [(8.9, False), (9, True)])
+def test_spans_that_were_hardly_used_prove_nothing(used, is_tried):
+    story = Story(10, 20)
+    story.take(20, used)
+    story.passed(25)
+    story.passed(60)
 
-    assert discovery.believed == Limit(11, 20)
-
-
-def test_more_is_one_or_a_twentieth_whichever_is_more():
-    discovery = learned(100, SHORTEST)
-    holds(discovery, 1, SHORTEST)
-
-    assert discovery.believed == Limit(105, SHORTEST)
+    assert story.is_trying is is_tried
 
 
-def test_patience_doubles_up_to_a_limit():
-    discovery, now, tries = learned(10, 20), 20.0, []
-    for _ in range(9):
-        before, cycles = discovery.believed, 0
-        while discovery.believed == before:
-            now = holds(discovery, 1, now)
-            cycles += 1
-        tries.append(cycles)
-        discovery.stopped()
-        discovery.reopened(now)
+@pytest.mark.parametrize("span", [1, 10, 60])
+def test_a_usual_span_is_kept_and_more_is_tried(span):
+    story = Story(100, span)
+    story.hold(span)
 
-    assert tries == [1, 2, 4, 8, 16, 32, 64, 64, LONGEST_PATIENCE]
+    assert story.believed == Limit(100 * MORE, span)
 
 
-def test_a_429_outside_of_a_try_measures_anew():
-    discovery = learned(10, 20)
-    passes(discovery, 4, 21)
-    discovery.stopped()
-    discovery.reopened(30)
+def test_more_is_one_at_least():
+    story = Story(10, 60)
+    story.hold(60)
 
-    assert discovery.believed == Limit(5, 10)
+    assert story.believed == Limit(11, 60)
+
+
+def test_where_no_shorter_span_is_left_more_is_tried():
+    story = Story(100, SHORTEST)
+    story.hold(SHORTEST)
+
+    assert story.believed == Limit(105, SHORTEST)
+
+
+def test_the_step_doubles_with_every_success_up_to_half():
+    story, now, steps = Story(1000, 10), 10.0, []
+    for _ in range(7):
+        before = story.believed.amount
+        now = story.hold(now)
+        steps.append(story.believed.amount / before)
+
+    assert steps == pytest.approx([1.05, 1.1, 1.2, 1.4, MOST, MOST, MOST])
+
+
+def test_a_try_that_meets_a_429_goes_back_and_the_step_is_small_again():
+    story = Story(1000, 10)
+    now = story.hold(story.hold(10))
+    assert story.believed.amount == pytest.approx(1050 * 1.1)
+    story.discovery.stopped(now)
+    assert story.believed == Limit(1050, 10)
+    assert not story.is_trying
+    story.reopen(now + 2)
+    assert story.believed == Limit(1050, 10), "a failed try is no measurement"
+
+    story.hold(now + 2 + PRICE * 2)
+    assert story.believed == Limit(1050 * MORE, 10)
+
+
+def test_the_next_try_waits_fifty_times_as_long_as_the_failed_one_cost():
+    story = Story(100, 10)
+    now = story.hold(10)
+    story.meet(now, now + 4)
+    due = now + 4 + PRICE * 4
+    story.hold(now + 4)
+    story.take(due - 15, 100)
+    story.passed(due - 0.1)
+    assert not story.is_trying
+
+    story.passed(due)
+    assert story.is_trying
+
+
+def test_a_span_that_failed_is_not_tried_again():
+    story = Story(10, 20)
+    now = story.hold(20)
+    assert story.believed == Limit(10, 18)
+    story.meet(now, now + 1)
+    story.hold(now + 1 + PRICE)
+
+    assert story.believed == Limit(11, 20)
 
 
 def test_a_try_that_held_is_no_longer_a_try():
-    discovery = learned(10, 20)
-    now = holds(discovery, 1, 20)
-    discovery.stopped()
-    discovery.reopened(now)
-    now = holds(discovery, 2, now)
-    assert discovery.believed == Limit(11, 20)
-    now = holds(discovery, 1, now)
+    story = Story(100, 10)
+    now = story.hold(10)
+    story.meet(now, now + 100)
+    now += 100 + PRICE * 100
+    now = story.hold(now)
+    assert story.believed == Limit(105, 10)
+    now = story.hold(now)
+    story.discovery.stopped(now)
 
-    discovery.stopped()
-    discovery.reopened(now + 5)
-
-    assert discovery.believed == Limit(1, 5), "measured anew, as the limit has changed"
+    assert story.believed == Limit(105, 10), "what held is what is gone back to"
 
 
-def test_steady_work_finds_a_limit_that_is_hidden():
-    """A service that lets 30 pass in 10 s, and says nothing but 429."""
-    limit, service, now = Discovery(), [], 0.0
-    while now < 3000:
-        believed = limit.believed
-        pace = believed.span / believed.amount if believed else 0.01
-        now += pace
-        service = [sent for sent in service if sent > now - 10]
-        if len(service) < 30:
+def test_a_failed_try_that_ends_in_an_interruption_is_not_the_last_one():
+    story = Story(100, 10)
+    now = story.hold(10)
+    story.discovery.stopped(now)
+    story.discovery.interrupted()
+    story.reopen(now + 4)
+    assert story.believed == Limit(100, 10)
+    story.hold(now + 4 + PRICE * 4)
+
+    assert story.believed == Limit(105, 10)
+
+
+# --- where somebody names a limit
+
+
+def test_a_belief_that_held_is_dropped_where_somebody_names_a_limit():
+    story = Story(10, 20)
+    story.take(20, 10)
+    story.passed(20, is_named=True)
+    story.passed(59, is_named=True)
+    assert story.believed == Limit(10, 20)
+
+    story.passed(60, is_named=True)
+    assert story.believed is None
+    assert not story.is_trying
+
+
+def test_a_belief_that_was_hardly_used_is_kept_where_somebody_names_a_limit():
+    story = Story(10, 20)
+    story.take(20, 5)
+    story.passed(100, is_named=True)
+
+    assert story.believed == Limit(10, 20)
+
+
+# --- laws
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["take", "stop", "reopen", "interrupt", "pass", "named"]),
+            st.floats(0, 30),
+            st.floats(0, 3),
+        ),
+        max_size=80,
+    )
+)
+def test_whatever_happens_no_belief_is_below_one_request_or_the_shortest_span(steps):
+    story, now = Story(), 0.0
+    for event, pause, amount in steps:
+        now += pause
+        match event:
+            case "take":
+                story.take(now, amount)
+            case "stop":
+                story.discovery.stopped(now)
+            case "reopen":
+                story.reopen(now)
+            case "interrupt":
+                story.discovery.interrupted()
+            case _:
+                story.passed(now, is_named=event == "named")
+        assert story.believed is None or story.believed.amount >= 1
+        assert story.believed is None or story.believed.span >= SHORTEST
+        assert not story.is_trying or story.believed is not None
+
+
+@pytest.mark.parametrize(("amount", "span"), [(30, 10), (30, 1), (100, 60), (12, 25), (5, 10)])
+def test_steady_work_finds_a_limit_that_is_hidden(amount, span):
+    """A service that says nothing but 429, to a client that sends whenever it may."""
+    story, service, now, sent = Story(), [], 0.0, 0
+    while now < 200 * span:
+        now += max(story.window.wait(now, 1.0), 0.02)
+        service = [at for at in service if at > now - span]
+        if len(service) < amount:
             service.append(now)
-            limit.passed(now)
+            story.take(now, 1.0)
+            story.passed(now)
+            sent += 1
             continue
-        limit.stopped()
-        now = service[0] + 10.1
-        service = [sent for sent in service if sent > now - 10] + [now]
-        limit.reopened(now)
+        story.discovery.stopped(now)
+        now = service[0] + span + 0.1
+        service = [at for at in service if at > now - span] + [now]
+        story.reopen(now)
+        story.take(now, 1.0)
+        sent += 1
 
-    assert 0.9 * 3 <= limit.believed.amount / limit.believed.span <= 1.1 * 3
+    assert sent / now >= 0.85 * amount / span
+    assert story.believed.amount / story.believed.span <= 1.5 * amount / span

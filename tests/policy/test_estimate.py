@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
-from batchrunner.policy.estimate import ANSWER, BYTES_PER_TOKEN, Estimate
+from batchrunner.policy.estimate import ANSWER, BYTES_PER_TOKEN, HEAD_START, WEIGHT, Estimate
 from tests.policy.builders import job
 
 BODY = b"x" * 400
@@ -38,7 +38,7 @@ def test_the_length_of_answers_is_learned_for_jobs_that_leave_it_open():
     for _ in range(500):
         estimate.learn(open_ended, Usage(completion=30))
 
-    assert estimate.tokens(open_ended) == pytest.approx(30, rel=0.01)
+    assert estimate.tokens(open_ended) == pytest.approx(30, rel=0.1)
     assert estimate.tokens(job(answer=1000)) == 1000
 
 
@@ -46,7 +46,25 @@ def test_one_reply_changes_little():
     estimate = Estimate()
     estimate.learn(job(body=BODY), Usage(prompt=50))
 
-    assert 95 < estimate.tokens(job(body=BODY)) < 100
+    assert 85 < estimate.tokens(job(body=BODY)) < 100
+
+
+def test_the_start_is_worth_five_replies():
+    estimate, open_ended = Estimate(), job(answer=None)
+    for replies in range(1, 496):
+        estimate.learn(open_ended, Usage(completion=56))
+        expected = 56 + (ANSWER - 56) * HEAD_START / (replies + HEAD_START)
+        assert estimate.tokens(open_ended) == pytest.approx(expected)
+
+
+def test_however_many_there_were_a_reply_weighs_enough_for_change_to_be_followed():
+    estimate, open_ended = Estimate(), job(answer=None)
+    for _ in range(5000):
+        estimate.learn(open_ended, Usage(completion=100))
+    before = estimate.tokens(open_ended)
+    estimate.learn(open_ended, Usage(completion=1100))
+
+    assert estimate.tokens(open_ended) - before == pytest.approx(1000 * WEIGHT, rel=0.01)
 
 
 def test_each_model_has_its_own_averages():

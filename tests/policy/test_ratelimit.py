@@ -124,6 +124,16 @@ def test_a_limit_is_positive_and_not_absurd(text, value):
             Advertised(Limit(100, 10), Limit(1000, 60)),
         ),
         ({"limit-requests": "59"}, Advertised(Limit(59, 60), None)),
+        # what is left of the tokens; of a limit that is not named it says nothing
+        (
+            {"limit-tokens": "1000", "remaining-tokens": "250"},
+            Advertised(None, Limit(1000, 60), 250),
+        ),
+        (
+            {"limit-tokens": "1000", "remaining-tokens": "-1"},
+            Advertised(None, Limit(1000, 60)),
+        ),
+        ({"remaining-tokens": "250"}, NOTHING),
         # a period that cannot be true is none
         (
             {"limit-requests": "600", "renewalperiod-requests": "-1"},

@@ -21,7 +21,7 @@ def sick(name="eastus", at=0.0):
 
 def throttled(name="eastus", at=0.0, wait=8.0):
     it = region(name)
-    it.quota.throttle(at, it.quota.generation, Throttled(Cause.TOKENS, wait))
+    it.quota.throttle(at, at, it.quota.generation, Throttled(Cause.TOKENS, wait))
     return it
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.policy.ratelimit import Limit
-from batchrunner.policy.window import BINS, EPSILON, UNLIMITED, Window
+from batchrunner.policy.window import BINS, EPSILON, MEMORY, UNLIMITED, Window
 
 BIN = 60 / BINS  #: by how much a window of a minute may err
 
@@ -108,7 +108,8 @@ def test_however_much_happens_a_window_stays_small():
         window.take(step / 1000, 1)
         window.used(step / 1000)
 
-    assert len(window._bins) <= BINS + 1
+    assert len(window._live) <= BINS + 1
+    assert len(window._past) <= BINS * MEMORY / 60 + 1
 
 
 # --- giving back
@@ -185,6 +186,91 @@ def test_what_was_taken_counts_longer_under_a_longer_span():
 
     assert window.room(59) == 0
     assert window.room(60 + BIN) == 10
+
+
+@pytest.mark.parametrize(("now", "used"), [(10.5, 10), (59, 10), (60.1, 0)])
+def test_what_no_longer_counts_is_known_again_under_a_longer_span(now, used):
+    window = Window(Limit(10, 10))
+    window.take(0, 10)
+    assert window.used(now) == 0
+    window.resize(now, Limit(10, 60))
+
+    assert window.used(now) == used
+    assert window.used(60) == 0
+    window.resize(60, Limit(10, 10))
+    assert window.used(60) == 0
+
+
+def test_what_is_known_again_is_known_once_and_in_its_order():
+    window = Window(Limit(10, 1))
+    for moment in (0, 2, 4):
+        window.take(moment, 1 + moment)
+        window.used(moment + 1)
+    for _ in range(3):
+        window.resize(5, Limit(10, 60))
+        assert window.used(5) == 9
+    assert window.wait(5, 3) == pytest.approx(57, abs=BIN), "the one at 0 and the one at 2"
+    window.resize(5, Limit(10, 4))
+    assert window.used(5) == 8
+    window.resize(5, Limit(10, 2))
+    assert window.used(5) == 5
+
+
+@pytest.mark.parametrize(("at", "remembered"), [(MEMORY - 1, 2), (MEMORY + 1, 1)])
+def test_what_no_longer_counts_is_remembered_for_two_minutes(at, remembered):
+    window = Window(Limit(10, 1))
+    window.take(0, 1)
+    window.take(MEMORY - 5, 1)
+    window.used(MEMORY - 5)
+    window.used(at)
+
+    assert window.taken(-1, at)[0] == remembered
+
+
+# --- what was taken when
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "taken"),
+    [
+        (-1, 100, (60, 0)),
+        (0, 100, (50, 20)),  # since is the last moment that is left out
+        (-1, 20, (30, 0)),  # until is the last one that is not
+        (5, 39, (20, 20)),
+        (20, 39, (0, 39)),
+        (41, 50, (0, 50)),
+    ],
+)
+def test_a_window_tells_what_was_taken_and_when_the_first_of_it(since, until, taken):
+    window = Window(Limit(100, 10))
+    for moment, amount in ((0, 10), (20, 20), (40, 30)):
+        window.take(moment, amount)
+        window.used(moment + 5)
+
+    assert window.taken(since, until) == taken
+    window.used(50)
+    assert window.taken(since, until) == taken, "whether it counts or not"
+
+
+def test_what_was_given_back_was_not_taken():
+    window = minute(100)
+    window.take(0, 5)
+    window.take(30, 5)
+    window.give_back(0, 5)
+
+    assert window.taken(-1, 40) == (5, 30)
+
+
+def test_a_window_counts_how_often_something_stopped_counting():
+    window = minute(100)
+    for moment in (0, 10, 20):
+        window.take(moment, 5)
+    seen = []
+    for now in (59, 61, 62, 200):
+        window.used(now)
+        seen.append(window.expired)
+
+    assert seen == [0, 1, 1, 3]
 
 
 # --- laws
@@ -269,6 +355,25 @@ def test_resizing_keeps_everything_that_counts_under_both_spans(steps, spans):
     window.resize(now, Limit(1e6, spans[1]))
 
     assert window.used(now) >= sum(n for at, n in taken if at + min(spans) > now + EPSILON)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 5), st.integers(1, 20), st.sampled_from([0.5, 10.0, 60.0])),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_no_resize_forgets_what_counts_under_the_span_it_ends_with(steps):
+    window, now, taken = Window(Limit(1e6, 60)), 0.0, []
+    for pause, amount, span in steps:
+        now += pause
+        window.resize(now, Limit(1e6, span))
+        window.take(now, amount)
+        taken.append((now, amount))
+        assert window.used(now) >= sum(n for at, n in taken if at + span > now + EPSILON)
+    assert window.taken(-1, now)[0] >= sum(n for at, n in taken if at > now - MEMORY)
+    assert window.taken(-1, now)[0] <= sum(n for _, n in taken)
 
 
 def test_an_expiry_that_is_closer_than_the_clock_can_tell_has_happened():
