@@ -28,8 +28,8 @@ def test_the_ratio_is_kept_with_a_margin(expected, used, ratio):
 
 
 def test_too_little_says_nothing():
-    assert compared((100, 200)) == 1
     assert compared((100, 199)) == 1
+    assert compared((100, 150), (120, 199)) == 1
     assert compared((100, -50)) == 1
 
 

@@ -6,11 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrunner.policy.quota import LONGEST_PAUSE, SLACK, Quota
+from batchrunner.policy.calibration import MARGIN, Mark
+from batchrunner.policy.quota import (
+    BRISK,
+    LONGEST_PAUSE,
+    PARTS,
+    REFUSAL,
+    SLACK,
+    SLACK_SHARE,
+    Quota,
+)
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
 from batchrunner.policy.verdict import Cause, Throttled
+from batchrunner.policy.window import EPSILON
 
 BIN = 0.5  #: a little more than a window of a minute errs
+REFUSED_AFTER = pytest.approx(0.9 * REFUSAL, rel=0.2)  #: what a probe is waited for
 
 
 def requests(wait=None):
@@ -27,15 +38,20 @@ def capacity(wait=20.0):
 
 def limits(quota):
     """How many requests, and how many tokens, may be taken at once."""
-    window = quota._request_window.limit, quota._token_window.limit
-    return tuple(limit.amount if math.isfinite(limit.amount) else None for limit in window)
+    narrowest = quota._requests.narrowest, quota._tokens.narrowest
+    return tuple(limit.amount if math.isfinite(limit.amount) else None for limit in narrowest)
 
 
 def closed(*, wait=None, at=0.0):
     """A quota that nothing is known of, closed by a burst at ``at``."""
     quota = Quota()
-    assert quota.throttle(at, quota.generation, requests(wait))
+    assert quota.throttle(at, at, quota.generation, requests(wait))
     return quota
+
+
+def delay(quota, now, tokens):
+    """Seconds until both limits and pace allow a request of ``tokens``."""
+    return max(quota.wait(now, tokens), quota.pause(now))
 
 
 def probe(quota, now):
@@ -52,6 +68,7 @@ def test_a_quota_without_limits_never_waits():
     quota = Quota()
     for _ in range(1000):
         assert quota.wait(0, 1e6) == 0
+        assert quota.pause(0) == 0
         quota.take(0, 1e6)
 
     assert not quota.known
@@ -81,19 +98,15 @@ def test_a_request_counts_a_little_longer_for_the_time_on_its_way():
     assert 1.02 <= second.wait(0, 0) < 1.04
 
 
-@pytest.mark.parametrize(("size", "fits"), [(0, True), (1000, True), (1001, False)])
-def test_a_request_fits_unless_it_is_larger_than_the_whole_limit(size, fits):
-    assert Quota(tokens=Limit(1000, 60)).fits(size) is fits
-    assert Quota().fits(size)
-
-
 def test_what_never_arrived_is_given_back_whole():
-    quota = Quota(Limit(1, 60), Limit(100, 60))
+    quota = Quota(Limit(2, 60), Limit(100, 60))
     quota.take(0, 100)
     quota.give_back(0, 100, quota.generation)
 
-    assert quota.wait(0, 100) == 0
     assert quota.use(0) == 0
+    assert delay(quota, 0, 100) == 0
+    quota.take(0, 50)
+    assert delay(quota, 0, 50) == 0
 
 
 def test_what_never_arrived_is_not_given_back_out_of_later_requests():
@@ -111,10 +124,11 @@ def test_what_never_arrived_is_not_given_back_out_of_later_requests():
 def test_a_throttled_request_counts_as_a_request_but_its_tokens_come_back():
     quota = Quota(Limit(2, 60), Limit(100, 60))
     quota.take(0, 100)
-    quota.refund(0, 100)
+    quota.refuse(0, 100)
 
-    assert quota._token_window.used(0) == 0
-    assert quota._request_window.used(0) == 1
+    assert quota._tokens.named.used(0) == 0
+    assert quota._requests.named.used(0) == 1
+    assert quota._requests.found.used(0) == 0, "it is no part of what passed"
 
 
 # --- limits that somebody names
@@ -142,7 +156,7 @@ CONFIGURED = (Limit(100, 60), Limit(1000, 60))
 )
 def test_the_lower_of_configured_and_advertised_wins(configured, said, expect):
     quota = Quota(*configured)
-    quota.advertise(0, said)
+    quota.advertise(0, said, Mark())
 
     assert limits(quota) == expect
     assert quota.known == (expect != (None, None))
@@ -152,18 +166,18 @@ def test_a_lower_advertised_limit_wins_only_while_it_lasts():
     quota = Quota(*CONFIGURED)
     story = [(400, 400), (200, 200), (600, 600), (1000, 1000), (5000, 1000), (300, 300)]
     for moment, (said, expect) in enumerate(story):
-        quota.advertise(moment, Advertised(None, Limit(said, 60)))
+        quota.advertise(moment, Advertised(None, Limit(said, 60)), Mark())
         assert limits(quota) == (100, expect)
 
 
 def test_what_an_advertisement_leaves_out_still_holds():
     quota = Quota()
-    quota.advertise(0, Advertised(Limit(5, 60), Limit(50, 60)))
-    quota.advertise(1, Advertised(None, Limit(40, 60)))
+    quota.advertise(0, Advertised(Limit(5, 60), Limit(50, 60)), Mark())
+    quota.advertise(1, Advertised(None, Limit(40, 60)), Mark())
     assert limits(quota) == (5, 40)
-    quota.advertise(2, Advertised(Limit(6, 60), None))
+    quota.advertise(2, Advertised(Limit(6, 60), None), Mark())
     assert limits(quota) == (6, 40)
-    quota.advertise(3, NOTHING)
+    quota.advertise(3, NOTHING, Mark())
     assert limits(quota) == (6, 40)
 
 
@@ -171,7 +185,7 @@ def test_what_was_taken_before_a_limit_was_known_counts_under_it():
     quota = Quota()
     for _ in range(5):
         quota.take(0, 10)
-    quota.advertise(1, Advertised(Limit(5, 60), Limit(80, 60)))
+    quota.advertise(1, Advertised(Limit(5, 60), Limit(80, 60)), Mark())
 
     assert 59 < quota.wait(1, 10) < 60 + BIN
 
@@ -185,9 +199,9 @@ def test_one_burst_is_one_event_however_many_429s_it_has():
     for _ in range(10):
         quota.take(0, 1)
 
-    assert quota.throttle(1, generation, requests(8)) is True
+    assert quota.throttle(1, 0, generation, requests(8)) is True
     for late in range(9):
-        assert quota.throttle(1.5 + late, generation, requests(30)) is False
+        assert quota.throttle(1.5 + late, 0, generation, requests(30)) is False
 
     assert quota.closed_until(1) == 9
     assert quota.throttled == 8
@@ -208,12 +222,12 @@ def test_late_answers_of_a_burst_do_not_open_the_quota():
     quota = Quota()
     quota.take(0, 1)
     quota.take(0, 1)
-    quota.throttle(1, 0, requests(8))
+    quota.throttle(1, 0, 0, requests(8))
     quota.pass_(2, 0, 0)
 
     assert quota.wait(2, 1) == 7
     probe(quota, 9)
-    assert quota.wait(9, 1) == math.inf, "the late answer was not the probe's"
+    assert quota.wait(9, 1) == 1.5, "the late answer was not the probe's"
 
 
 @pytest.mark.parametrize(
@@ -231,22 +245,73 @@ def test_after_a_closed_time_one_request_goes_first():
     quota = closed(wait=8)
     generation = probe(quota, 8)
 
-    assert quota.wait(8, 1) == math.inf
-    assert quota.wait(1000, 1) == math.inf
-    quota.pass_(9, 8, generation)
-    assert quota.wait(9, 1) == 0
-    quota.take(9, 1)
-    assert quota.wait(9, 1) == 0
+    assert quota.wait(8, 1) == pytest.approx(0.18)
+    assert quota.wait(8.1, 1) == pytest.approx(0.08)
+    quota.pass_(8.1, 8, generation)
+    assert quota.wait(8.1, 1) == 0
+    quota.take(8.1, 1)
+    assert quota.wait(8.1, 1) == 0
+
+
+def test_a_probe_that_is_not_refused_in_time_is_believed_before_it_is_answered():
+    quota = closed(wait=8)
+    probe(quota, 8)
+    now = 8 + quota.wait(8, 1)
+    for _ in range(3):
+        assert quota.wait(now, 1) == 0
+        quota.take(now, 1)
+
+    assert quota.throttle(now, now, quota.generation, requests(5)) is True
+    assert quota.wait(now, 1) == 5, "it had opened, so this was no failed probe"
+
+
+@pytest.mark.parametrize(
+    ("took", "patience"), [(0, 0.18), (0.1, 0.18), (0.2, 0.3), (2, 3), (4, 5), (60, 5)]
+)
+def test_how_long_a_refusal_takes_is_learned(took, patience):
+    quota = Quota()
+    quota.throttle(took, 0, quota.generation, requests(8))
+    probe(quota, took + 8)
+
+    assert quota.wait(took + 8, 1) == pytest.approx(patience)
+
+
+def test_a_quick_refusal_shortens_the_patience_by_a_tenth():
+    quota = Quota()
+    quota.throttle(2, 0, 0, requests(8))
+    quota.throttle(2, 1.9, 0, requests(8))  # late news tells how long it took all the same
+    quota.throttle(2, 1.9, 0, requests(8))
+    probe(quota, 10)
+
+    assert quota.wait(10, 1) == pytest.approx(3 * 0.9**2)
+
+
+def test_a_wait_that_was_longer_than_need_be_is_never_trusted_again():
+    quota = closed(wait=3599)
+    quota.pass_(60, 60, probe(quota, 60))
+    quota.throttle(100, 100, quota.generation, requests(30))
+
+    assert quota.wait(100, 1) == 1, "it opened after a minute, long before the hour was over"
+
+
+@pytest.mark.parametrize("asked", [None, 8, 60])
+def test_a_wait_that_was_over_when_the_probe_passed_is_trusted(asked):
+    quota = closed(wait=asked)
+    now = quota.wait(0, 1)
+    quota.pass_(now, now, probe(quota, now))
+    quota.throttle(100, 100, quota.generation, requests(30))
+
+    assert quota.wait(100, 1) == 30
 
 
 def test_a_probe_that_fails_closes_the_quota_again():
     quota = closed(wait=8)
     generation = probe(quota, 8)
 
-    assert quota.throttle(9, generation, requests(5)) is True
-    assert quota.wait(9, 1) == 5
-    probe(quota, 14)
-    assert quota.wait(14, 1) == math.inf
+    assert quota.throttle(8.1, 8, generation, requests(5)) is True
+    assert quota.wait(8.1, 1) == 5
+    probe(quota, 13.1)
+    assert quota.wait(13.1, 1) == REFUSED_AFTER
 
 
 @pytest.mark.parametrize(
@@ -265,7 +330,7 @@ def test_pauses_grow_with_every_probe_that_fails_and_start_anew_after_one_that_p
     for _ in range(2):
         for pause in pauses:
             generation = probe(quota, now)
-            quota.throttle(now, generation, requests(asked))
+            quota.throttle(now, now, generation, capacity(asked))
             assert quota.wait(now, 1) == pytest.approx(pause)
             now += pause
         quota.pass_(now, now, probe(quota, now))
@@ -276,28 +341,29 @@ def test_a_probe_that_tells_nothing_lets_another_one_go(end):
     quota = closed(wait=8)
     generation = probe(quota, 8)
     if end == "forget":
-        quota.forget(generation)
+        quota.forget(8, generation)
     else:
         quota.give_back(8, 1, generation)
 
-    probe(quota, 9)
-    assert quota.wait(9, 1) == math.inf
+    probe(quota, 8.1)
+    assert quota.wait(8.1, 1) == REFUSED_AFTER
 
 
 def test_late_news_of_an_old_request_does_not_stand_for_the_probe():
     quota = closed(wait=8)
     generation = probe(quota, 8)
-    quota.forget(generation - 1)
+    quota.forget(8, generation - 1)
+    quota.forget(0, generation)
     quota.give_back(0, 1, generation - 1)
-    quota.pass_(9, 0, generation - 1)
+    quota.pass_(8.1, 0, generation - 1)
 
-    assert quota.wait(9, 1) == math.inf
+    assert 0 < quota.wait(8.1, 1) <= 0.1
 
 
 def test_the_probe_keeps_to_the_windows_too():
     quota = Quota(Limit(1, 60))
     quota.take(0, 1)
-    quota.throttle(1, 0, requests(2))
+    quota.throttle(1, 0, 0, requests(2))
 
     assert quota.wait(1, 1) > 59
 
@@ -305,7 +371,7 @@ def test_the_probe_keeps_to_the_windows_too():
 def test_closed_time_adds_up_over_bursts():
     quota = closed(wait=8)
     quota.pass_(9, 8, probe(quota, 8))
-    quota.throttle(20, quota.generation, requests(5))
+    quota.throttle(20, 20, quota.generation, requests(5))
 
     assert quota.throttled == 13
 
@@ -318,7 +384,7 @@ def burst(quota, now, count):
     for _ in range(count):
         quota.take(now, 1)
         quota.pass_(now, now, quota.generation)
-    quota.throttle(now, quota.generation, requests(10))
+    quota.throttle(now, now, quota.generation, requests(10))
 
 
 def test_where_nobody_names_a_limit_the_one_that_was_met_is_kept_to():
@@ -330,7 +396,7 @@ def test_where_nobody_names_a_limit_the_one_that_was_met_is_kept_to():
     assert not quota.known, "nobody said so"
 
 
-def test_what_passed_after_the_429_counts_for_the_limit_too():
+def test_what_was_on_its_way_when_the_quota_closed_counts_for_the_limit_too():
     quota = Quota()
     for _ in range(3):
         quota.take(0, 1)
@@ -342,36 +408,96 @@ def test_what_passed_after_the_429_counts_for_the_limit_too():
     assert limits(quota) == (10, None)
 
 
+def test_what_was_refused_does_not_count_for_the_limit():
+    quota = Quota()
+    for _ in range(10):
+        quota.take(0, 1)
+    for _ in range(3):
+        quota.refuse(0, 1)
+        quota.throttle(0, 0, 0, requests(10))
+    quota.pass_(20, 20, probe(quota, 20))
+
+    assert limits(quota) == (7, None)
+
+
+def test_a_token_limit_that_nobody_names_is_found_in_tokens():
+    quota = Quota()
+    for _ in range(7):
+        quota.take(0, 100)
+    quota.take(0, 100)
+    quota.refuse(0, 100)
+    quota.throttle(0, 0, quota.generation, tokens(10))
+    quota.pass_(20, 20, probe(quota, 20))
+
+    assert limits(quota) == (None, 700)
+
+
 def test_a_burst_teaches_once_however_many_probes_fail():
     quota, twin = Quota(), Quota()
     for each in (quota, twin):
         burst(each, 0, 10)
         each.pass_(20, 20, probe(each, 20))
-        for sent in (*[20] * 8, 40):
-            each.pass_(sent, sent, each.generation)
-        assert each._discovery._trying
-        each.throttle(50, each.generation, requests(10))
-    for now in (60, 70, 80):
-        quota.throttle(now, probe(quota, now), requests(10))
+        for _ in range(9):
+            each.take(20, 1)
+        each.pass_(20, 20, each.generation)
+        each.pass_(65, 65, each.generation)
+        assert each._requests.discovery.is_trying
+        each.throttle(66, 66, each.generation, requests(10))
+    for now in (76, 86, 96):
+        quota.throttle(now, now, probe(quota, now), requests(10))
 
-    assert quota._discovery == twin._discovery
+    assert quota._requests.discovery == twin._requests.discovery
 
 
-def test_a_limit_that_somebody_names_replaces_the_discovered_one():
+def test_a_limit_that_somebody_names_holds_beside_the_discovered_one():
     quota = Quota()
     burst(quota, 0, 7)
     quota.pass_(20, 20, probe(quota, 20))
-    quota.advertise(21, Advertised(None, Limit(1000, 60)))
+    quota.advertise(21, Advertised(Limit(1000, 60), Limit(1000, 60)), Mark())
 
-    assert limits(quota) == (None, 1000)
+    assert limits(quota) == (7, 1000)
 
 
-def test_named_limits_are_not_replaced_by_discovered_ones():
+def test_a_belief_that_held_gives_way_to_the_limit_that_somebody_names():
+    quota = Quota()
+    burst(quota, 0, 7)
+    quota.pass_(20, 20, probe(quota, 20))
+    quota.advertise(21, Advertised(Limit(1000, 60), None), Mark())
+    for _ in range(6):
+        quota.take(21, 1)
+    quota.pass_(21, 21, quota.generation)
+    assert limits(quota) == (7, None)
+    quota.pass_(61, 61, quota.generation)
+
+    assert limits(quota) == (1000, None)
+
+
+def test_a_named_limit_that_was_not_used_up_is_not_what_the_429_meant():
     quota = Quota(Limit(100, 60))
     burst(quota, 0, 7)
     quota.pass_(20, 20, probe(quota, 20))
 
-    assert limits(quota) == (100, None)
+    assert limits(quota) == (7, None)
+
+
+def test_a_named_limit_that_was_nearly_used_up_explains_the_429():
+    quota = Quota(Limit(10, 60))
+    burst(quota, 0, 9)
+    quota.pass_(61, 61, probe(quota, 61))
+
+    assert limits(quota) == (10, None)
+    assert quota._requests.discovery.believed is None
+
+
+@pytest.mark.parametrize("cause", [requests, tokens])
+def test_only_the_axis_that_the_429_names_learns(cause):
+    quota = Quota()
+    for _ in range(5):
+        quota.take(0, 100)
+    quota.throttle(0, 0, 0, cause(10))
+    quota.pass_(20, 20, probe(quota, 20))
+
+    assert limits(quota) == ((5, None) if cause is requests else (None, 500))
 
 
 def test_a_lack_of_capacity_teaches_nothing():
@@ -379,8 +505,8 @@ def test_a_lack_of_capacity_teaches_nothing():
     for _ in range(7):
         quota.take(0, 1)
         quota.pass_(0, 0, quota.generation)
-    quota.throttle(1, quota.generation, capacity())
-    quota.throttle(21, probe(quota, 21), capacity())
+    quota.throttle(1, 1, quota.generation, capacity())
+    quota.throttle(21, 21, probe(quota, 21), capacity())
     quota.pass_(42, 42, probe(quota, 42))
 
     assert limits(quota) == (None, None)
@@ -390,28 +516,302 @@ def test_a_lack_of_capacity_does_not_spoil_what_was_learned():
     quota = Quota()
     burst(quota, 0, 7)
     quota.pass_(20, 20, probe(quota, 20))
-    learned = quota._request_window.limit
-    quota.throttle(21, quota.generation, capacity())
+    learned = quota._requests.found.limit
+    quota.throttle(21, 21, quota.generation, capacity())
     quota.pass_(200, 200, probe(quota, 200))
 
-    assert quota._request_window.limit == learned
+    assert quota._requests.found.limit == learned
 
 
 def test_a_closed_time_that_rounding_leaves_over_is_over():
     quota = Quota()
-    quota.throttle(1.8102761116013846, 0, capacity(20))
+    quota.throttle(1.8102761116013846, 1.8, 0, capacity(20))
     now = 3.231315207003414
 
     assert quota.wait(now + quota.wait(now, 1), 1) == 0
 
 
+# --- what is early leaves more time for the way
+
+
+def met(times, used):
+    """A quota of ten a minute after so many 429s that came with ``used`` of them taken."""
+    quota = Quota(Limit(10, 60))
+    for now in range(0, 300 * times, 300):
+        for _ in range(used):
+            quota.take(now, 1)
+        quota.throttle(now, now, quota.generation, requests(1))
+        quota.pass_(now + 100, now + 100, probe(quota, now + 100))
+    return quota
+
+
+@pytest.mark.parametrize(("times", "slack"), [(0, 1), (1, 2), (2, 4), (3, 4), (9, 4)])
+def test_a_429_with_the_window_nearly_used_up_doubles_the_slack(times, slack):
+    quota = met(times, 9)
+    for _ in range(10):
+        quota.take(5000, 1)
+
+    assert quota.wait(5000, 1) - 60 == pytest.approx(slack * SLACK)
+
+
+def test_a_429_with_the_window_hardly_used_leaves_the_slack_as_it_is():
+    quota = met(1, 8)
+
+    assert quota._requests.patience == 1
+    assert quota._requests.found.limit.amount == 8, "but it teaches another limit"
+
+
+def test_a_try_that_fails_leaves_the_slack_as_it_is():
+    quota = Quota()
+    burst(quota, 0, 10)
+    quota.pass_(20, 20, probe(quota, 20))
+    for _ in range(9):
+        quota.take(20, 1)
+    quota.pass_(20, 20, quota.generation)
+    quota.pass_(60, 60, quota.generation)
+    assert quota._requests.discovery.is_trying
+    for _ in range(10):
+        quota.take(60, 1)
+    quota.throttle(61, 60, quota.generation, requests(1))
+
+    assert quota._requests.patience == 1
+
+
+# --- tokens as the service counts them
+
+
+def said(left, limit=1000.0):
+    return Advertised(None, Limit(limit, 60), left)
+
+
+def test_tokens_are_multiplied_with_what_the_service_charges_for_one():
+    quota = Quota(tokens=Limit(1000, 60))
+    mark = [quota.take(0, 100) for _ in range(4)][-1]
+    quota.advertise(1, said(left=520), mark)
+    factor = MARGIN * 480 / 400
+
+    assert quota.wait(1, 600 / factor - 0.01) == 0
+    assert quota.wait(1, 600 / factor + 0.01) > 0
+    quota.take(1, 100)
+    assert quota._tokens.named.used(1) == pytest.approx(400 + 100 * factor)
+    quota.refuse(1, 100)
+    assert quota._tokens.named.used(1) == pytest.approx(400)
+
+
+def test_what_was_sent_later_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    mark = [quota.take(0, 100) for _ in range(3)][-1]
+    quota.take(0, 300)
+    quota.advertise(1, said(left=700), mark)
+
+    assert quota._calibration.factor == pytest.approx(MARGIN)
+
+
+def test_what_was_refused_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 300)
+    quota.refuse(0, 300)
+    quota.advertise(1, said(left=700), quota.take(0, 300))
+
+    assert quota._calibration.factor == pytest.approx(MARGIN)
+
+
+def test_after_the_first_minute_nothing_is_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 100)
+    quota.wait(61, 100)
+    quota.advertise(62, said(left=500), quota.take(61, 400))
+
+    assert quota._calibration.factor == 1
+
+
+def test_what_remains_of_an_unnamed_limit_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    mark = quota.take(0, 400)
+    quota.advertise(1, Advertised(Limit(5, 60), None, 200), mark)
+    quota.advertise(1, Advertised(None, Limit(1000, 60)), mark)
+
+    assert quota._calibration.factor == 1
+
+
+def test_a_request_that_was_sent_for_nothing_is_not_compared():
+    quota = Quota()
+    quota.advertise(1, said(left=100), quota.take(0, 0.0))
+
+    assert quota._calibration.factor == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "factor"), [(tokens(8), MARGIN), (requests(8), 1), (capacity(), 1)]
+)
+def test_a_burst_of_token_429s_makes_tokens_a_little_dearer(verdict, factor):
+    quota = Quota()
+    for _ in range(3):
+        quota.throttle(0, 0, 0, verdict)
+    quota.throttle(60, 60, probe(quota, 60), verdict)
+
+    assert quota._calibration.factor == factor, "once, not for late news or failed probes"
+
+
+# --- the pace of bursts
+
+
+def sent_at_once(quota, now):
+    """How many requests the pace lets go at one moment."""
+    count = 0
+    while delay(quota, now, 0) == 0:
+        quota.take(now, 0)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(
+    ("limit", "part"),
+    [
+        (Limit(16, 10), 4),
+        (Limit(80, 10), 80 / PARTS),
+        (Limit(33, 60), 32 / PARTS),
+        (Limit(3, 60), 3),
+    ],
+)
+def test_a_first_burst_goes_out_in_parts(limit, part):
+    quota = Quota(limit)
+
+    assert sent_at_once(quota, 0) == part
+    if part < limit.amount:
+        assert quota.wait(0, 0) == 0, "that is the pace, not the limit"
+        assert REFUSAL <= quota.pause(0) <= REFUSAL * 1.01
+        assert sent_at_once(quota, REFUSAL) == part
+
+
+def test_the_parts_follow_each_other_as_slowly_as_refusals_come():
+    quota = Quota(Limit(800, 60))
+    quota.throttle(1, 0, 0, requests(1))
+    quota.pass_(3, 3, probe(quota, 3))
+
+    assert sent_at_once(quota, 10) == 800 / PARTS
+    assert quota.pause(10) == pytest.approx(1.5, rel=0.01)
+
+
+def saturated():
+    """A quota of 80 in ten seconds that is used up in the first few."""
+    quota, now = Quota(Limit(80, 10)), 0.0
+    for _ in range(80):
+        now += delay(quota, now, 0)
+        quota.take(now, 0)
+    assert now < 3
+    return quota
+
+
+def test_once_the_limit_was_reached_requests_go_one_by_one_at_thrice_its_pace():
+    quota = saturated()
+
+    assert sent_at_once(quota, 10.2) == 1
+    assert delay(quota, 10.2, 0) == pytest.approx(10 / 80 / BRISK)
+
+
+def test_a_quota_that_was_empty_again_may_burst_again():
+    quota = saturated()
+    quota.take(30, 0)
+    quota.pass_(41, 41, quota.generation)
+
+    assert sent_at_once(quota, 42) == 80 / PARTS
+
+
+def test_where_nothing_is_left_to_pace_for_the_parts_come_back():
+    quota = saturated()
+    quota.hurry()
+
+    assert sent_at_once(quota, 10.2) > 4
+
+
+@pytest.mark.parametrize(
+    "limit", [Limit(1, 60), Limit(6, 60), Limit(10, 1), Limit(80, 10), Limit(3000, 60)]
+)
+@pytest.mark.parametrize("refusal", [0.01, 2, 60])
+def test_the_pace_never_keeps_a_quota_from_its_limit(limit, refusal):
+    quota, spans = Quota(limit), 5
+    quota.throttle(refusal, 0, 0, requests(0.01))
+    start = refusal + 1.0
+    quota.pass_(start, start, probe(quota, start))
+    now = start
+    count = 1
+    while (now := now + delay(quota, now, 1)) < start + spans * limit.span:
+        quota.take(now, 1)
+        count += 1
+
+    assert count >= 0.95 * spans * limit.amount - 1
+
+
 # --- laws
+
+NAMED = st.sampled_from(
+    [Limit(3, 1.0), Limit(5, 10.0), Limit(40, 10.0), Limit(8, 60.0), Limit(1, 0.5)]
+)
+EVENTS = ["pass", "throttle", "tokens", "capacity", "forget", "lost", "hurry"]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(EVENTS),
+        st.floats(0, 5) | st.none(),  # seconds later; None is as long as it takes
+        st.integers(0, 5),  # which of those on their way ends
+        st.floats(0, 1),  # how much of the slack the way took
+    ),
+    max_size=80,
+)
+
+
+@given(limit=NAMED, is_advertised=st.booleans(), start=st.sampled_from([0.0, 1e6]), steps=STEPS)
+def test_no_span_ever_holds_more_than_the_named_limit(limit, is_advertised, start, steps):
+    quota, now, out, arrived = Quota(None if is_advertised else limit), start, [], []
+    if is_advertised:
+        quota.advertise(now, Advertised(limit, None), Mark())
+    for event, pause, which, lateness in steps:
+        now += delay(quota, now, 10) if pause is None else pause
+        while delay(quota, now, 10) == 0:
+            quota.take(now, 10)
+            out.append((now, quota.generation))
+            arrived.append((now + lateness * min(SLACK, SLACK_SHARE * limit.span), now))
+        if out:
+            sent, generation = out.pop(which % len(out))
+            settle(quota, now, event, sent, generation)
+            if event == "lost":
+                arrived.remove(next(one for one in arrived if one[1] == sent))
+
+    for first, _ in arrived:
+        assert sum(first <= at < first + limit.span - 1e-5 for at, _ in arrived) <= limit.amount
+
+
+@given(limit=NAMED, tokens=st.booleans(), start=st.sampled_from([0.0, 1e9]), steps=STEPS)
+def test_waiting_as_long_as_told_is_enough_and_time_goes_on(limit, tokens, start, steps):
+    quota = Quota(limit, Limit(40, 10) if tokens else None)
+    now, out = start, []
+    for event, pause, which, _ in steps:
+        now += pause or 0.0
+        if (wait := quota.wait(now, 10)) > 0:
+            assert now + wait > now
+            assert quota.wait(now + wait, 10) == 0
+        if (wait := quota.pause(now)) > 0:
+            assert now + wait > now
+            assert delay(quota, now + delay(quota, now, 10), 10) == 0
+        now += delay(quota, now, 10)
+        quota.take(now, 10)
+        out.append((now, quota.generation))
+        settle(quota, now, event, *out.pop(which % len(out)))
+        for axis in (quota._requests, quota._tokens):
+            assert axis.found.limit.amount >= 1
+            for window in (axis.named, axis.found):
+                assert window.used(now) >= -EPSILON
+        slowest = min(
+            axis_limit.amount / axis_limit.span
+            for axis_limit in (quota._requests.named.limit, quota._requests.found.limit)
+        )
+        assert quota._pace.limit.amount / quota._pace.limit.span >= slowest
 
 
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["pass", "throttle", "capacity", "forget", "lost", "advertise"]),
+            st.sampled_from([*EVENTS, "advertise"]),
             st.floats(0, 5),
             st.integers(0, 5),
         ),
@@ -427,37 +827,41 @@ def test_whatever_happens_a_quota_opens_again_when_nothing_is_out(steps, start):
             quota.take(now, 10)
             out.append((now, quota.generation))
         if event == "advertise":
-            quota.advertise(now, Advertised(Limit(which + 1, 10), None))
+            quota.advertise(now, Advertised(Limit(which + 1, 10), None), Mark())
         elif out:
             settle(quota, now, event, *out.pop(which % len(out)))
     for sent, generation in out:
-        quota.forget(generation)
+        quota.forget(sent, generation)
         assert sent <= now
 
     wait = quota.wait(now, 10)
     assert wait <= 2 * LONGEST_PAUSE
     assert quota.wait(now + wait, 10) == 0
-    assert quota.use(now + 200) == 0
+    assert quota.use(now + 400) == 0
 
 
 def settle(quota, now, event, sent, generation):
     match event:
         case "pass":
             quota.pass_(now, sent, generation)
-        case "throttle":
-            quota.refund(sent, 10)
-            quota.throttle(now, generation, tokens())
+        case "throttle" | "tokens":
+            quota.refuse(sent, 10)
+            verdict = tokens() if event == "tokens" else requests()
+            quota.throttle(now, sent, generation, verdict)
         case "capacity":
-            quota.throttle(now, generation, capacity())
+            quota.throttle(now, sent, generation, capacity())
         case "forget":
-            quota.forget(generation)
+            quota.forget(sent, generation)
         case "lost":
             quota.give_back(sent, 10, generation)
+        case "hurry":
+            quota.hurry()
 
 
 @given(late=st.lists(st.tuples(st.floats(0, 100), st.none() | st.floats(0.1, 1e4))))
-def test_late_429s_change_nothing(late):
+def test_late_429s_change_nothing_but_how_long_a_refusal_takes(late):
     quota, twin = closed(wait=8), closed(wait=8)
     for now, wait in late:
-        assert not quota.throttle(now, 0, requests(wait))
+        assert not quota.throttle(now, 0, 0, requests(wait))
+        twin._refusal = quota._refusal
         assert quota == twin

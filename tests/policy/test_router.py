@@ -65,7 +65,7 @@ def spend(router, verdict, now=0.0, it=None, **more):
 
 def close(it, now=0.0, wait=8.0):
     """Throttle a region as a reply would."""
-    it.quota.throttle(now, it.quota.generation, throttled(wait))
+    it.quota.throttle(now, now, it.quota.generation, throttled(wait))
 
 
 def fall_ill(it, now=0.0):
@@ -159,6 +159,58 @@ def test_when_one_is_busy_and_one_closed_the_closed_one_may_be_sooner():
 def test_no_regions_answer_nothing():
     assert make().pick(0, job()) is None
     assert make().targets("gpt") == []
+
+
+# --- a burst in parts
+
+TIGHT = Limit(16, 10)  #: four at once, and no more until a refusal of them would be known
+
+
+def test_a_burst_goes_out_in_parts():
+    router = make(region("a", slots=100, quota=Quota(TIGHT)))
+
+    assert names(router, 4) == ["a"] * 4
+    assert 0 < router.pick(0, job()) <= 0.21
+    assert names(router, 4, now=0.21) == ["a"] * 4
+
+
+def test_a_region_that_keeps_a_pace_sends_nobody_to_the_next_priority_nor_to_the_fallback():
+    first = region("first", slots=100, quota=Quota(TIGHT), priority=1)
+    router = make(first, region("second", priority=2), region("openai", is_fallback=True))
+    names(router, 4)
+
+    assert 0 < router.pick(0, job(), waited=1e6) <= 0.21
+
+
+def test_another_region_of_the_same_tier_goes_on_while_one_keeps_a_pace():
+    a, b = (region(name, slots=100, quota=Quota(TIGHT)) for name in "ab")
+
+    assert sorted(names(make(a, b), 8)) == ["a"] * 4 + ["b"] * 4
+
+
+def test_the_first_region_named_is_waited_for_while_it_keeps_a_pace():
+    a, b = (region(name, slots=100, quota=Quota(TIGHT)) for name in "ab")
+    router = make(a, b, strategy="ordered")
+
+    assert names(router, 4) == ["a"] * 4
+    assert 0 < router.pick(0, job()) <= 0.21
+
+
+def test_where_nobody_wants_a_pace_none_is_kept():
+    router = make(region("a", slots=100, quota=Quota(TIGHT)), is_paced=False)
+
+    assert names(router, 14) == ["a"] * 14
+
+
+def test_the_last_jobs_go_out_in_parts_though_the_limit_was_reached():
+    slow, quick = (make(region("a", slots=100, quota=Quota(TIGHT))) for _ in range(2))
+    for router in (slow, quick):
+        for part, count in enumerate([4, 4, 4, 3]):
+            names(router, count, now=part * 0.5)
+    quick.hurry()
+
+    assert sum(isinstance(slow.pick(10.9, job()), Lease) for _ in range(9)) == 1
+    assert sum(isinstance(quick.pick(10.9, job()), Lease) for _ in range(9)) >= 4
 
 
 # --- the fallback
@@ -265,8 +317,8 @@ def test_a_lease_takes_slot_request_and_tokens_together():
 
     assert (lease.tokens, lease.sent) == (110, 7)
     assert (a.in_flight, a.peak) == (1, 1)
-    assert quota._request_window.used(7) == 1
-    assert quota._token_window.used(7) == 110
+    assert quota._requests.named.used(7) == 1
+    assert quota._tokens.named.used(7) == 110
 
 
 @pytest.mark.parametrize(
@@ -294,8 +346,8 @@ def test_what_a_request_costs_depends_on_how_far_it_came(verdict, requests, toke
 
     assert a.in_flight == 0
     assert a.peak == 1
-    assert quota._request_window.used(1) == requests
-    assert quota._token_window.used(1) == tokens
+    assert quota._requests.named.used(1) == requests
+    assert quota._tokens.named.used(1) == tokens
 
 
 def test_an_oversized_job_leaves_the_tokens_to_smaller_ones():
@@ -371,11 +423,23 @@ def test_a_probe_of_the_quota_that_proves_nothing_is_followed_by_another(verdict
     close(a, wait=8)
     router = make(a)
     lease = take(router, 8.0)
-    assert router.pick(8, job()) == math.inf
-    router.settle(9, lease, verdict)
+    assert 0.1 < router.pick(8, job()) < 0.2, "so long does a refusal take"
+    router.settle(8.05, lease, verdict)
 
-    take(router, 9.0, job(model="other"))
-    assert router.pick(9, job(model="other")) == math.inf
+    take(router, 8.05, job(model="other"))
+    assert 0.1 < router.pick(8.05, job(model="other")) < 0.2
+
+
+def test_a_probe_that_is_not_refused_in_time_opens_the_quota_before_it_is_answered():
+    a = region("a")
+    close(a, wait=8)
+    router = make(a)
+    slow = take(router, 8.0)
+    patience = router.pick(8, job())
+
+    assert names(router, 2, now=8 + patience) == ["a", "a"]
+    router.settle(20, slow, OK)
+    assert a.in_flight == 2
 
 
 @pytest.mark.parametrize("verdict", [OK, BAD], ids=str)
@@ -427,7 +491,8 @@ def test_limits_are_taken_in_whatever_the_verdict():
         a = region("a")
         router = make(a)
         router.settle(0, take(router), verdict, Advertised(None, Limit(100, 60)))
-        assert not a.quota.fits(101)
+        a.quota.take(100, 101)
+        assert 60 < a.wait(100, 1) < 61, "no more than a hundred tokens a minute"
 
 
 def test_the_estimate_learns_from_answers_only():
@@ -505,7 +570,7 @@ def test_a_shared_quota_is_spent_and_closed_together():
     assert b.adaptive.limit == 4, "late news of a burst cuts nobody"
 
     take(router, 9.0)
-    assert b.wait(9, 1) == math.inf, "one probe for all"
+    assert b.wait(9, 1) == a.wait(9, 1) == 1.5, "one probe for all"
 
 
 def test_a_shared_quota_does_not_share_health():
@@ -609,9 +674,14 @@ def test_accounts_return_to_zero_and_every_region_is_picked_again(events, shared
         assert each.quota.use(now + 500) == 0
         others = frozenset(other.name for other in router.regions if other is not each)
         wait = router.pick(now, job(model="c", answer=40), others)
-        if isinstance(wait, float):
+        if isinstance(wait, float):  # until limits and health allow it
             assert 0 < wait <= 200
-            wait = router.pick(now + wait, job(model="c", answer=40), others)
+            now += wait
+            wait = router.pick(now, job(model="c", answer=40), others)
+        if isinstance(wait, float):  # until the pace does as well
+            assert 0 < wait <= 10
+            now += wait
+            wait = router.pick(now, job(model="c", answer=40), others)
         assert isinstance(wait, Lease)
         router.settle(now, wait, OUR_FAULT)
 
