@@ -35,7 +35,6 @@ COUNTINGS = ("fixed", "sliding", "bucket")
 LATENCY = {"median": 0.6, "sigma": 0.4, "tokens_per_second": 60.0, "slow_rate": 0.0}
 ANSWER_S = 1.5  #: what an answer takes at least
 CONCURRENCY = 256
-RANDOM = {"error", "reset"}  #: faults that hit one call in so many
 TARGETS = {  # class: (makespan over bound, wasted calls over jobs)
     "known": (1.03, 0.005),
     "retry-after": (1.08, 0.03),
@@ -283,7 +282,7 @@ def _charge(one: Job) -> float:
 def _injected(world: World) -> int:
     """Calls that the scenario failed at random: whoever calls loses these."""
     seen = world.simulator.statistics().values()
-    return sum(n for one in seen for kind, n in one["faults"].items() if kind in RANDOM)
+    return sum(one["faults"].get("reset", 0) + one["errors"].get("500", 0) for one in seen)
 
 
 def waterfall(cell: tuple[str, str, int]) -> dict[str, Any]:

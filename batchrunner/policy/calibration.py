@@ -19,6 +19,7 @@ class Mark:
 
     expected: float = 0.0  #: tokens expected of all requests so far
     expired: int = 0  #: how often something had stopped counting
+    returned: int = 0  #: how often something had turned out not to count
 
 
 @dataclass(slots=True)
@@ -26,14 +27,30 @@ class Calibration:
     """The ratio of what is charged to what was expected."""
 
     factor: float = 1.0
-    _highest: float = field(init=False, default=0.0)
+    _used: float = field(init=False, default=0.0)
+    _expected: float = field(init=False, default=0.0)
+    _returned: int = field(init=False, default=0)
 
     def compare(self, mark: Mark, used: float, limit: float) -> None:
         """The service counts ``used`` of ``limit`` after the request that was sent at ``mark``."""
-        if mark.expired or not mark.expected or used <= max(self._highest, ENOUGH * limit):
+        if mark.expired or mark.returned != self._returned:
             return
-        self._highest = used
-        self.factor = min(HIGHEST, max(LOWEST, MARGIN * used / mark.expected))
+        # Requests of one burst arrive in another order than they left: only the highest of both
+        # counts are of the same requests.
+        self._used = max(self._used, used)
+        self._expected = max(self._expected, mark.expected)
+        if self._used >= ENOUGH * limit and self._expected:
+            self.factor = min(HIGHEST, max(LOWEST, MARGIN * self._used / self._expected))
+
+    def return_(self) -> None:
+        """Something that was expected does not count: marks that were made with it are wrong."""
+        self._returned += 1
+        self._expected = 0.0
+
+    @property
+    def returned(self) -> int:
+        """How often that happened."""
+        return self._returned
 
     def correct(self) -> None:
         """The service refused what by our count was within the limit."""

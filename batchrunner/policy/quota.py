@@ -22,7 +22,7 @@ FIRST_PAUSE = 1.0  #: where the service does not say how long
 SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
 SLACK_SHARE = 0.02  #: of a window's span, at most
 LONGEST_PATIENCE = 4.0
-PARTS, SMALLEST_PART = 8, 4.0  #: of a first burst, each sent when no refusal came for the last
+PARTS, SMALLEST_PART = 4, 4.0  #: of a first burst, each sent when no refusal came for the last
 BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
 REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
 LONGEST_REFUSAL = 5.0
@@ -142,6 +142,7 @@ class Quota:
         wait = max(
             self._requests.wait(now, 1.0),
             self._tokens.wait(now, tokens * self._calibration.factor),
+            self._pace.wait(now, 1.0) if self._is_saturated else 0.0,
         )
         if not self._is_probing:
             return wait
@@ -151,8 +152,8 @@ class Quota:
         return max(wait, patience) if patience > EPSILON else wait
 
     def pause(self, now: float) -> float:
-        """Seconds until the pace allows another request, though the limits do already."""
-        return self._pace.wait(now, 1.0)
+        """Seconds until the next part of a first burst may be sent, though the limits allow it."""
+        return 0.0 if self._is_saturated else self._pace.wait(now, 1.0)
 
     def hurry(self) -> None:
         """Nothing is left to keep a pace for."""
@@ -175,7 +176,7 @@ class Quota:
         self._pace.take(now, 1.0)
         self._set_pace(now)
         self._expected += tokens
-        return Mark(self._expected, self._tokens.named.expired)
+        return Mark(self._expected, self._tokens.named.expired, self._calibration.returned)
 
     def give_back(self, sent: float, tokens: float, generation: int) -> None:
         """Return what a request sent at ``sent`` took, but that never reached the service."""
@@ -236,6 +237,7 @@ class Quota:
     def _return(self, sent: float, tokens: float) -> None:
         self._tokens.give_back(sent, tokens * self._calibration.factor)
         self._expected -= tokens
+        self._calibration.return_()
 
     def _note(self, now: float, cause: Cause) -> None:
         """Learn from the first 429 of a burst; a failed probe says nothing new."""
