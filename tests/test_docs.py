@@ -272,6 +272,14 @@ def test_every_module_that_is_named_exists():
     assert {name for name in named if not (package / name).exists()} == set()
 
 
+def test_every_module_of_the_policy_has_its_place_in_the_order_of_reading():
+    package = Path(batchrunner.__file__).parent
+    modules = {f"policy/{path.name}" for path in (package / "policy").glob("[!_]*.py")}
+    listed = [in_code(row[0]) for row in table(HOW, "The order of reading")]
+
+    assert {name for name in listed if name.startswith("policy/")} == modules
+
+
 def test_the_table_of_outcomes_has_a_row_for_every_verdict_under_its_name():
     rows = table(HOW, "Whose fault an outcome is")
 
