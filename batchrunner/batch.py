@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import orjson
 
@@ -26,13 +28,15 @@ from .inputs.jsonl import Defaults
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
-from .ledger import Ledger, set_aside
+from .ledger import Ledger, is_done, set_aside
 from .outputs.disk import disk_error
+from .outputs.done import DoneSet
 from .outputs.lock import acquire
-from .summary import Summary
+from .summary import Stop, Summary
 from .supervisor import Supervisor, Watch
 
 RESULTS = ".results.jsonl"
+RUNNING = Stop(0, "running, or killed while it did")
 
 
 def run(
@@ -66,16 +70,17 @@ async def run_async(
     _raise_file_limit()
     async with staged(input_) as source:
         _refuse_same(source, path)
-        # A new output is made only for an input that is good; an old one says what is done.
-        found = None if path.exists() else await _survey(source, settings)
-        async with _open_ledger(path, settings) as ledger:
-            found = found or await _survey(source, settings, ledger)
+        found = await _survey(source, settings)
+        async with _open_ledger(source, path, settings) as ledger:
+            if ledger.journal.records:
+                found = await _survey(source, settings, ledger.journal.done)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
+                await _publish(_summarise(supervisor, settings, RUNNING), ledger)
                 try:
                     await supervisor.run(catch_signals=catch_signals)
                 except* BatchrunnerError as group:
                     raise_first(group)
-                return await _conclude(supervisor, settings)
+            return await _conclude(supervisor, settings)
 
 
 def _output_path(input_: Path | str, output: Path | str | None) -> Path:
@@ -107,19 +112,19 @@ def defaults(settings: Settings) -> Defaults:
     return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
 
 
-async def _survey(source: Path, settings: Settings, ledger: Ledger | None = None) -> Survey:
+async def _survey(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
     """Look at the whole input before anything is sent.
 
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
-    IdentityError where ``ledger`` has results of another input.
+    IdentityError where ``done`` has results of another input.
     """
-    done = None if ledger is None else ledger.is_done
-    found = await survey(source, defaults(settings), settings.limit, done=done)
+    known = None if done is None else partial(is_done, done)
+    found = await survey(source, defaults(settings), settings.limit, done=known)
     if found.bad_count and settings.bad_lines == "fail":
         raise InputError(found.bad_message())
     if found.duplicates:
         raise InputError(found.duplicate_message())
-    highest = None if ledger is None else ledger.journal.done.highest
+    highest = None if done is None else done.highest
     if settings.limit is None and highest is not None and highest >= found.lines:
         raise IdentityError(
             f"there is a result for line {highest + 1:,} and the input has only "
@@ -129,12 +134,16 @@ async def _survey(source: Path, settings: Settings, ledger: Ledger | None = None
 
 
 @asynccontextmanager
-async def _open_ledger(path: Path, settings: Settings) -> AsyncIterator[Ledger]:
+async def _open_ledger(source: Path, path: Path, settings: Settings) -> AsyncIterator[Ledger]:
     """The files of the output: locked, recovered and open."""
+
+    def agree(done: DoneSet) -> None:
+        anyio.from_thread.run(_survey, source, settings, done)
+
     with acquire(path):
         if settings.restart:
             await anyio.to_thread.run_sync(set_aside, path, datetime.now(UTC))
-        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings)
+        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, agree)
         async with ledger.journal:
             yield ledger
 
@@ -152,33 +161,46 @@ async def _supervise(
             caller=caller,
             ledger=ledger,
             total=found.jobs + found.bad_count,
-            workers=settings.concurrency,
+            workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
             watch=watch,
         )
 
 
-async def _conclude(supervisor: Supervisor, settings: Settings) -> Summary:
-    """Publish the statistics, then the checkpoint that says whether all is done."""
+def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) -> Summary:
     from . import prices  # the list is large
 
-    progress = supervisor.progress()
-    supervisor.watch(progress)
-    ledger = supervisor.ledger
+    progress, ledger = supervisor.progress(), supervisor.ledger
     providers = {target.name: target.kind for target in settings.targets}
-    summary = Summary(
+    return Summary(
         progress=progress,
         output=ledger.path,
         wall_s=ledger.wall_before + progress.wall_s,
         cost_usd=prices.costs_usd(progress.stats.regions, providers),
-        stop=supervisor.stopped,
+        configured=tuple(providers),
+        stop=stop,
     )
+
+
+async def _publish(summary: Summary, ledger: Ledger) -> None:
+    """Say in ``OUTPUT.stats.json`` how far the run is."""
     content = orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n"
     try:
-        await ledger.journal.sync()
         await ledger.publish(".stats.json", content)
-        await ledger.save(wall_s=progress.wall_s, complete=summary.complete)
     except OSError as error:
         raise disk_error("publish the statistics of", ledger.path, error) from error
+
+
+async def _conclude(supervisor: Supervisor, settings: Settings) -> Summary:
+    """Publish the statistics, then the checkpoint that says whether all is done."""
+    ledger = supervisor.ledger
+    summary = _summarise(supervisor, settings, supervisor.stopped)
+    supervisor.watch(summary.progress)
+    try:
+        await ledger.journal.sync()
+        await _publish(summary, ledger)
+        await ledger.save(wall_s=summary.progress.wall_s, complete=summary.complete)
+    except OSError as error:
+        raise disk_error("save the checkpoint of", ledger.path, error) from error
     return summary
 
 

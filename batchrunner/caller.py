@@ -1,7 +1,7 @@
 """Get one job answered, whatever the regions do."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
@@ -55,7 +55,8 @@ class Caller:
 
     Being throttled costs a job neither an attempt nor a place: it goes back to the pool, which
     knows where it may go next and when. A fault costs an attempt, and the job goes elsewhere;
-    when every region has failed it, it rests before the next round.
+    when every region has failed it, it rests before the next round. While all regions are down
+    at once, that is an outage and not the job's affair: then a fault costs it nothing.
     """
 
     pool: RegionPool
@@ -63,6 +64,7 @@ class Caller:
     retry: Retry
     rng: Random
     closed: anyio.Event = field(default_factory=anyio.Event)  #: set when the pool closes
+    left: Callable[[Sequence[Attempt]], None] = lambda _: None  #: told the attempts of such jobs
 
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
@@ -70,8 +72,11 @@ class Caller:
         while True:
             lease = await self.pool.lease(job, journey.avoid)
             if lease is None:
-                if (result := self._no_region(journey)) is not None or not journey.failed:
+                if (result := self._no_region(journey)) is not None:
                     return result
+                if not journey.failed:
+                    self.left(journey.attempts)
+                    return None
                 await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
                 journey.failed.clear()
                 journey.rounds += 1
@@ -128,7 +133,7 @@ class Caller:
                 journey.too_small.add(lease.region.name)
             case Faulty(outcome, message):
                 journey.failed.add(lease.region.name)
-                journey.faults += 1
+                journey.faults += not self.pool.is_down(journey.job.model)
                 if self.retry.gives_up(journey.faults):
                     return journey.end(Failure(outcome, message, retryable=True))
             case Hindered():

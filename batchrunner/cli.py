@@ -1,13 +1,14 @@
 """The command line: a skin. Options in, settings out; then one call, and an exit code."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from .errors import BatchrunnerError
+from .errors import BatchrunnerError, UsageError
 
 app = typer.Typer(
     name="batchrunner",
@@ -20,7 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-SHIPPED = "shipped"  #: the scenario that comes with the package
 
 
 @app.command()
@@ -99,6 +99,8 @@ def run(  # noqa: PLR0913 - an option each
         del options[name]
     from .commands import Files, run_command  # --help must not wait for it
 
+    if simulate is not None and (config is not None or env_file is not None):
+        raise UsageError("--simulate brings its own regions: leave out --config and --env-file")
     files = Files(input_, output, env_file, config, simulate)
     raise typer.Exit(run_command(files, options, as_json=json, quiet=quiet))
 
@@ -119,6 +121,7 @@ def simulate(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of the design's table."""
+    _open_missing_descriptors()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = app(_name_scenario(given), prog_name="batchrunner", standalone_mode=False)
@@ -127,26 +130,47 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = error.exit_code
     except typer.Exit as done:
         code = done.exit_code
-    except Exception as error:  # noqa: BLE001
-        code = _usage(error)
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        code = _unexpected(error)
     sys.exit(code)
 
 
 def _name_scenario(arguments: list[str]) -> list[str]:
     """``--simulate`` without a file means the scenario that comes with the package."""
-    follows = [*arguments[1:], ""]
+    follows = [*arguments, ""][1:]
     return [
-        f"--simulate={SHIPPED}"
+        "--simulate=shipped"
         if argument == "--simulate" and not following.endswith(".toml")
         else argument
         for argument, following in zip(arguments, follows, strict=True)
     ]
 
 
-def _usage(error: Exception) -> Any:
-    """Show what click has to say of wrong usage; anything else is a bug and is raised."""
+def _unexpected(error: Exception) -> int:
+    """Show what click has to say of wrong usage; anything else is a bug, and says so."""
     show = getattr(error, "show", None)
-    if show is None:
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if sys.flags.dev_mode:
         raise error
-    show()
-    return getattr(error, "exit_code", 2)
+    typer.echo(
+        f"batchrunner: an error of its own: {type(error).__name__}: {error}; what was answered "
+        "is safe, and the same command goes on; python -X dev -m batchrunner … tells where it is",
+        err=True,
+    )
+    return BatchrunnerError.exit_code
+
+
+def _open_missing_descriptors() -> None:
+    """A program may be started without standard streams: sockets must not take their place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: PTH123, SIM115 - for good

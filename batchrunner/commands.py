@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,14 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
             return summary, {"simulator": simulation.statistics()}
 
     summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
-    if not quiet:
-        show(summary)
-    if as_json:
-        sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
+    with suppress(OSError):  # who stopped reading does not change how the run ended
+        if quiet and summary.stop is not None:
+            sys.stderr.write(f"batchrunner: stopped early: {summary.stop.reason}\n")
+        elif not quiet:
+            show(summary)
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
+            sys.stdout.buffer.flush()
     return summary.exit_code
 
 

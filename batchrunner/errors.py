@@ -1,6 +1,6 @@
 """Everything that can end a run, and the exit code it ends with.
 
-BatchrunnerError
+BatchrunnerError          3  whatever else goes wrong; resumable
 ├── UsageError            2  bad options, files or settings
 │   ├── ConfigError       2  a variable or a setting is missing or wrong
 │   └── InputError        2  the input has lines that are no jobs
@@ -19,7 +19,7 @@ from typing import ClassVar, NoReturn
 class BatchrunnerError(Exception):
     """A run cannot start or cannot go on; the message says what to do next."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 3
 
 
 class UsageError(BatchrunnerError):

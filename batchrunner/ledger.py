@@ -21,8 +21,9 @@ from .errors import IdentityError
 from .model import Failure, Result
 from .outputs import checkpoint
 from .outputs.disk import sibling
+from .outputs.done import DoneSet
 from .outputs.journal import Journal
-from .outputs.lines import LineError, decode, encode, failed, retryable
+from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.results_file import tail
 from .stats import Stats
@@ -40,12 +41,14 @@ class Ledger:
     input_: Mapping[str, Any] = field(default_factory=dict)  #: which file, for the checkpoint
 
     @classmethod
-    def open(cls, path: Path, settings: Settings) -> Self:
+    def open(
+        cls, path: Path, settings: Settings, agree: Callable[[DoneSet], None] = lambda _: None
+    ) -> Self:
         """Recover what earlier runs left at ``path``; blocks, so call it in a thread.
 
-        Failures that may end otherwise are taken out, to run again. Raises IdentityError where
-        the results were made with settings that ask for something else, and whatever recovery
-        raises.
+        Failures that may end otherwise are taken out, to run again; before that ``agree`` is
+        shown what is done, and may refuse by an exception. Raises IdentityError where the results
+        were made with settings that ask for something else, and whatever recovery raises.
         """
         saved = checkpoint.load(checkpoint.checkpoint_path(path)).fields or {}
         _compare(path, saved, settings)
@@ -53,13 +56,22 @@ class Ledger:
         kept: list[Stats] = []
 
         def before_compaction() -> None:
-            stats = _restore(path, saved)
-            for line in tail(path):
-                if drop(line):
-                    stats.withdraw(decode(line))
+            agree(_done(path))
+            stats, withdrawn = _restore(path, saved), _withdrawn(saved)
+            for line in filter(drop, tail(path)):
+                record = decode(line)
+                stats.withdraw(record)
+                withdrawn.add_line(record)
+                withdrawn.withdraw(record)
             kept.append(stats)
-            withdrawn = {**saved, "results": {"synced": 0, "records": 0}, "stats": None}
-            publish(checkpoint.checkpoint_path(path), checkpoint.encode(withdrawn))
+            fields = {
+                **saved,
+                "complete": False,
+                "results": {"synced": 0, "records": 0},
+                "stats": None,
+                "withdrawn": withdrawn.as_json(),
+            }
+            publish(checkpoint.checkpoint_path(path), checkpoint.encode(fields))
 
         results = saved.get("results") or {}
         journal = Journal.open(
@@ -72,19 +84,12 @@ class Ledger:
         )
         stats = kept[0] if kept else _restore(path, saved)
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
-            stats = _restore(path, {})
+            stats = _restore(path, {}) + _withdrawn(saved)
         return cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
-        if ordinal not in self.journal.done:
-            return False
-        if self.journal.done.fingerprint(ordinal) != fingerprint:
-            raise IdentityError(
-                f"line {ordinal + 1} of the input is not the one that {self.path} has a result "
-                "for: it was edited, moved or removed; choose another --output, or --restart"
-            )
-        return True
+        return is_done(self.journal.done, ordinal, fingerprint)
 
     async def record(self, result: Result) -> None:
         """Write a result; returns when it would survive the death of this process."""
@@ -124,6 +129,18 @@ class Ledger:
         await anyio.to_thread.run_sync(publish, sibling(self.path, suffix), content)
 
 
+def is_done(done: DoneSet, ordinal: int, fingerprint: str) -> bool:
+    """Whether a line of the input is in ``done``; IdentityError where another one is."""
+    if ordinal not in done:
+        return False
+    if done.fingerprint(ordinal) != fingerprint:
+        raise IdentityError(
+            f"line {ordinal + 1} of the input is not the one that the results have an answer "
+            "for: it was edited, moved or removed; choose another --output, or --restart"
+        )
+    return True
+
+
 def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
     taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
@@ -153,7 +170,25 @@ def _compare(path: Path, saved: Mapping[str, Any], settings: Settings) -> None:
 def _restore(path: Path, saved: Mapping[str, Any]) -> Stats:
     """The statistics of the checkpoint, and of the lines written after it."""
     known = saved.get("stats")
-    stats = Stats.from_json(known) if known else Stats()
+    stats = Stats.from_json(known) if known else _withdrawn(saved)
     for line in tail(path, saved["results"]["synced"] if known else 0):
-        stats.add_line(decode(line))
+        try:
+            stats.add_line(decode(line))
+        except ValueError:  # nested too deeply to be read, but whole: it counts as it is
+            stats.add_unread(is_failure=failed(line))
     return stats
+
+
+def _withdrawn(saved: Mapping[str, Any]) -> Stats:
+    """What was called for failures that were taken out to run again."""
+    known = saved.get("withdrawn")
+    return Stats.from_json(known) if known else Stats()
+
+
+def _done(path: Path) -> DoneSet:
+    """The jobs that have a line, those to be dropped included."""
+    done = DoneSet()
+    for line in tail(path):
+        if (entry := check(line)) is not None:
+            done.mark(*entry)
+    return done

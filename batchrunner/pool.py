@@ -63,6 +63,11 @@ class RegionPool:
         """Whether there is a region that serves anything at all."""
         return any(not region.barred for region in self._router.regions)
 
+    def is_down(self, model: str) -> bool:
+        """Whether every region that serves ``model`` is resting after faults."""
+        now = asyncio.get_running_loop().time()
+        return all(region.is_resting(now) for region in self._router.targets(model))
+
     async def lease(self, job: Job, avoid: frozenset[str]) -> Lease | None:
         """Wait for a region that takes ``job``; None where none will, or the pool is closed."""
         loop = asyncio.get_running_loop()

@@ -36,7 +36,7 @@ def _cost(model: str, tokens: Tokens, provider: str) -> float | None:
     for place in (provider, "openai"):
         try:
             price = calc_price(mean, model_ref=model, provider_id=place)
-        except LookupError:
+        except (LookupError, ValueError):  # an unknown model, or numbers that cannot be
             continue
         return float(price.total_price) * tokens.answers
     return None

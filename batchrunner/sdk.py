@@ -8,7 +8,7 @@ requests to Azure, and read its base URL from ``OPENAI_BASE_URL``.
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -33,7 +33,7 @@ class Template:
     """What every request to one region for one model has in common."""
 
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)  #: the key is among them
 
 
 def make_client(

@@ -63,6 +63,8 @@ class RegionUsage:
     errors: Counter[str] = field(default_factory=Counter)  #: by outcome
     models: dict[str, Tokens] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
+    throttled_s: float = 0.0
+    peak_in_flight: int = 0
 
     def add(self, attempt: Attempt) -> None:
         """Count one attempt."""
@@ -107,6 +109,16 @@ class Stats:
         code = line["error"] and line["error"]["code"]
         self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
 
+    def add_unread(self, *, is_failure: bool) -> None:
+        """Count a job of whose line nothing more is known."""
+        self.failed += is_failure
+        self.ok += not is_failure
+
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Take in the calls for a job that has no last word yet."""
+        for attempt in attempts:
+            self.region(attempt.region).add(attempt)
+
     def withdraw(self, line: Mapping[str, Any]) -> None:
         """Forget that a job failed, since it runs again; what its calls took still counts."""
         code, attempts = line["error"]["code"], line["attempts"]
@@ -116,8 +128,7 @@ class Stats:
             self.region(attempts[-1]["region"]).failed -= 1
 
     def _fold(self, attempts: Sequence[Attempt], code: str | None, usage: Usage | None) -> None:
-        for attempt in attempts:
-            self.region(attempt.region).add(attempt)
+        self.add_attempts(attempts)
         last = self.region(attempts[-1].region) if attempts else RegionUsage()
         if code is None:
             self.ok += 1
@@ -178,6 +189,8 @@ class Stats:
                 latency=Latency(
                     Counter({int(bin_): n for bin_, n in region["latency"]["bins"].items()})
                 ),
+                throttled_s=region["throttled_s"],
+                peak_in_flight=region["peak_in_flight"],
             )
         return stats
 
@@ -191,7 +204,9 @@ def _add(total: Any, part: Any) -> None:
         elif isinstance(mine, dict):
             for key, value in other.items():
                 _add(mine.setdefault(key, type(value)()), value)
-        elif isinstance(mine, int):
+        elif name == "peak_in_flight":
+            setattr(total, name, max(mine, other))
+        elif isinstance(mine, int | float):
             setattr(total, name, mine + other)
         else:
             _add(mine, other)

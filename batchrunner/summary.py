@@ -35,6 +35,11 @@ class Progress:
         return self.stats.ok + self.stats.failed
 
     @property
+    def is_outage(self) -> bool:
+        """Whether no region is able to answer at the moment, quotas apart."""
+        return all(region.state in {"resting", "out"} for region in self.regions)
+
+    @property
     def rate(self) -> float:
         """Jobs a second in this run, on average."""
         return (self.done - self.resumed) / self.wall_s if self.wall_s > 0 else 0.0
@@ -53,6 +58,7 @@ class Summary:
     output: Path
     wall_s: float  #: of all runs together
     cost_usd: Mapping[str, float | None]  #: by region; None where a model has no known price
+    configured: Sequence[str] = ()  #: regions that this run may not use are among them
     stop: Stop | None = None
 
     @property
@@ -90,14 +96,23 @@ class Summary:
             },
             "cost_usd": _total(self.cost_usd.values()),
             "models": dict(stats.models),
-            "regions": {
-                status.name: self._region(status, stats.regions.get(status.name, RegionUsage()))
-                for status in progress.regions
-            },
+            "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,
         }
 
-    def _region(self, status: RegionStatus, usage: RegionUsage) -> dict[str, Any]:
+    def _regions(self) -> dict[str, Any]:
+        """A row for every region that is configured or ever did something."""
+        statuses = {status.name: status for status in self.progress.regions}
+        usages = self.progress.stats.regions
+        names = dict.fromkeys([*statuses, *self.configured, *usages])
+        return {
+            name: self._region(name, statuses.get(name), usages.get(name, RegionUsage()))
+            for name in names
+        }
+
+    def _region(
+        self, name: str, status: RegionStatus | None, usage: RegionUsage
+    ) -> dict[str, Any]:
         causes = ("requests", "tokens", "capacity", "other")
         ok = self.progress.stats.ok
         return {
@@ -108,16 +123,22 @@ class Summary:
             "errors": dict(usage.errors),
             "prompt_tokens": usage.tokens.prompt,
             "completion_tokens": usage.tokens.completion,
-            "cost_usd": self.cost_usd.get(status.name, 0.0),
+            "cost_usd": self.cost_usd.get(name, 0.0),
             "share": round(usage.ok / ok, 4) if ok else 0.0,
-            "throttled_s": round(status.throttled_s, 3),
-            "peak_in_flight": status.peak_in_flight,
+            "throttled_s": round(usage.throttled_s, 3),
+            "peak_in_flight": usage.peak_in_flight,
             "latency_s": {
                 f"p{share:.0%}".rstrip("%"): usage.latency.quantile(share)
                 for share in (0.5, 0.95, 0.99)
             },
-            "state": f"{status.state}: {status.reason}" if status.reason else status.state,
+            "state": _state(status),
         }
+
+
+def _state(status: RegionStatus | None) -> str:
+    if status is None:
+        return "not used"
+    return f"{status.state}: {status.reason}" if status.reason else status.state
 
 
 def _total(costs: Iterable[float | None]) -> float | None:

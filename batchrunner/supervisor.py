@@ -23,6 +23,7 @@ from .summary import Progress, Stop
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
 LOOK_EVERY = 0.25  #: seconds between two looks of a view
 DRAIN = 25.0  #: seconds that requests in flight are given after a signal
+OUTAGE_WAIT = 600.0  #: seconds without an answer, while all regions are down, that end a run
 
 Watch = Callable[[Progress], None]
 
@@ -39,6 +40,7 @@ class Supervisor:
     watch: Watch
     stopped: Stop | None = None
     _resumed: int = field(init=False)
+    _before: dict[str, tuple[float, int]] = field(init=False)  #: throttled seconds, peak
     _started: float = field(init=False)
     _left: int = field(init=False, default=0)  #: jobs that no region would take
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
@@ -47,6 +49,9 @@ class Supervisor:
     def __post_init__(self) -> None:
         self._resumed = self.ledger.journal.records
         self._started = asyncio.get_running_loop().time()
+        before = self.ledger.stats.regions.items()
+        self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
+        self.caller.left = self.ledger.stats.add_attempts
 
     async def run(self, *, catch_signals: bool) -> None:
         """Answer every job, or stop early and say why in ``stopped``."""
@@ -71,12 +76,18 @@ class Supervisor:
     def progress(self) -> Progress:
         """The run at this moment."""
         pool = self.caller.pool
+        regions = pool.statistics()
+        for status in regions:
+            throttled_s, peak = self._before.get(status.name, (0.0, 0))
+            usage = self.ledger.stats.region(status.name)
+            usage.throttled_s = throttled_s + status.throttled_s
+            usage.peak_in_flight = max(peak, status.peak_in_flight)
         return Progress(
             total=max(self.total, self.ledger.journal.records),
             resumed=self._resumed,
             wall_s=asyncio.get_running_loop().time() - self._started,
             stats=self.ledger.stats,
-            regions=pool.statistics(),
+            regions=regions,
             waiting=pool.waiting,
             note=self._note(),
         )
@@ -96,8 +107,15 @@ class Supervisor:
                 self.stop(Stop(8, self._no_target()))
 
     async def _look(self) -> None:
+        clock = asyncio.get_running_loop().time
+        done, since = -1, clock()
         while True:
-            self.watch(self.progress())
+            progress = self.progress()
+            self.watch(progress)
+            if progress.done != done or not progress.is_outage:
+                done, since = progress.done, clock()
+            elif clock() - since >= OUTAGE_WAIT:
+                self.stop(Stop(8, "no region has answered for ten minutes: run the same later"))
             await anyio.sleep(LOOK_EVERY)
 
     async def _save(self) -> None:
@@ -114,11 +132,14 @@ class Supervisor:
 
     async def _listen(self) -> None:
         """The first signal drains; a second one, or a drain that takes too long, cancels."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        known = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        with anyio.open_signal_receiver(*known) as signals:
             async for number in signals:
+                if number == signal.SIGHUP:  # the terminal is gone, the work is not
+                    continue
                 if self._work.deadline < float("inf"):
                     self._work.cancel()
-                    return
+                    continue
                 name = signal.Signals(number).name
                 self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
                 self._work.deadline = anyio.current_time() + DRAIN

@@ -62,7 +62,7 @@ class Wire:
     transport: Transport
     deadline: float
     tokens: Mapping[str, TokenProvider] = field(default_factory=dict)
-    _prepared: dict[tuple[str, str, str], _Prepared] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str, str], _Prepared] = field(default_factory=dict, repr=False)
 
     async def send(self, region: str, job: Job) -> Reply | Fault:
         """Post ``job`` to ``region`` once; twice where its token turns out to be stale."""

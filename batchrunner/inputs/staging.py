@@ -25,7 +25,8 @@ async def staged(
     if os.fspath(path) != "-":
         yield Path(path)
         return
-    copy = await to_thread.run_sync(_copy, sys.stdin.buffer if stdin is None else stdin)
+    source = sys.stdin.buffer if stdin is None else stdin
+    copy = await to_thread.run_sync(_copy, source, abandon_on_cancel=True)
     try:
         yield copy
     finally:

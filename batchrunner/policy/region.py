@@ -46,6 +46,10 @@ class Region:
         self.barred = ""
         self.missing.pop(model, None)
 
+    def is_resting(self, now: float) -> bool:
+        """Whether too many faults closed it, or it is being tried again."""
+        return self.breaker.state(now) is not State.CLOSED
+
     @property
     def is_busy(self) -> bool:
         """Whether as many requests are in flight as should be."""

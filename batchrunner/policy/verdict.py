@@ -150,12 +150,9 @@ def usage_of(answer: dict[str, Any]) -> Usage:
     if not isinstance(usage, dict):
         return Usage(model)
     details = usage.get("prompt_tokens_details")
-    return Usage(
-        model,
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        _count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-    )
+    prompt = _count(usage.get("prompt_tokens"))
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    return Usage(model, prompt, _count(usage.get("completion_tokens")), min(cached, prompt))
 
 
 def _count(value: Any) -> int:
@@ -231,7 +228,8 @@ def _said(reply: Reply) -> _Said:
     if not isinstance(error, dict):
         return _Said("", "", _printable(str(error)))
     message = _printable(str(error.get("message") or _sample(reply.body)))
-    return _Said(str(error.get("code") or ""), str(error.get("type") or ""), message)
+    code, kind = (_printable(str(error.get(name) or "")) for name in ("code", "type"))
+    return _Said(code, kind, message)
 
 
 def _sample(body: bytes) -> str:
@@ -240,5 +238,6 @@ def _sample(body: bytes) -> str:
 
 
 def _printable(text: str) -> str:
-    """What may be shown and written down: of bounded length, and without a key."""
-    return _KEY.sub("sk-…", text)[:LONGEST_MESSAGE]
+    """What may be shown and written down: on one line, of bounded length, without a key."""
+    plain = "".join(c if c.isprintable() else " " for c in text[: 2 * LONGEST_MESSAGE])
+    return _KEY.sub("sk-…", plain)[:LONGEST_MESSAGE]

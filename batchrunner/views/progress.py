@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
 
 from ..summary import Progress
@@ -15,15 +15,31 @@ Watch = Callable[[Progress], None]
 
 @contextmanager
 def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch]:
-    """A watcher of the progress that suits the stream."""
+    """A watcher of the progress that suits the stream, for as long as the stream lasts."""
     stream = stream or sys.stderr
     if quiet:
         yield lambda _: None
-    elif stream.isatty():
-        with _live(stream) as watch:
-            yield watch
-    else:
-        yield _plain(stream)
+        return
+    with ExitStack() as stack:
+        watch = stack.enter_context(_live(stream)) if stream.isatty() else _plain(stream)
+        yield _unbreakable(watch)
+        with suppress(OSError):
+            stack.close()
+
+
+def _unbreakable(watch: Watch) -> Watch:
+    """A terminal may go away; the run goes on unseen."""
+    is_gone = False
+
+    def look(progress: Progress) -> None:
+        nonlocal is_gone
+        if not is_gone:
+            try:
+                watch(progress)
+            except OSError:
+                is_gone = True
+
+    return look
 
 
 def _plain(stream: TextIO) -> Watch:
