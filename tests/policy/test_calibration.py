@@ -48,6 +48,22 @@ def test_once_something_has_stopped_counting_the_counts_are_of_different_request
     assert calibration.factor == pytest.approx(MARGIN * 1.1)
 
 
+def test_requests_that_arrive_in_another_order_than_they_left_mislead_nobody():
+    assert compared((500, 300), (300, 500)) == pytest.approx(MARGIN)
+    assert compared((300, 500), (500, 300)) == pytest.approx(MARGIN)
+
+
+def test_marks_that_were_made_with_what_does_not_count_say_nothing():
+    calibration = Calibration()
+    calibration.compare(Mark(800), 800, 1000)
+    calibration.return_()
+    calibration.compare(Mark(700), 900, 1000)
+    assert calibration.factor == pytest.approx(MARGIN)
+
+    calibration.compare(Mark(600, returned=calibration.returned), 900, 1000)
+    assert calibration.factor == pytest.approx(MARGIN * 1.5)
+
+
 @pytest.mark.parametrize(
     ("expected", "used", "factor"), [(100, 900, HIGHEST), (900, 300, LOWEST), (0, 900, 1)]
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrunner.policy.discovery import AGAIN, MORE, MOST, PRICE, SHORTEST, Discovery, usual
+from batchrunner.policy.discovery import MORE, MOST, PRICE, SHORTEST, Discovery, usual
 from batchrunner.policy.ratelimit import Limit
 from batchrunner.policy.window import UNLIMITED, Window
 
@@ -175,9 +175,9 @@ def test_a_429_with_the_limit_used_up_lengthens_the_span(used, reopened, span):
 @pytest.mark.parametrize(
     ("second", "used", "limit"),
     [
-        (500 + AGAIN * 20 - 1, 9.5, Limit(9.5, 20)),
-        (500 + AGAIN * 20 - 1, 10, Limit(10, 30)),
-        (500 + AGAIN * 20 + 1, 9.5, Limit(10, 30)),
+        (500 + 4 * 20 - 1, 9.5, Limit(9.5, 20)),
+        (500 + 4 * 20 - 1, 10, Limit(10, 30)),
+        (500 + 4 * 20 + 1, 9.5, Limit(10, 30)),
     ],
 )
 def test_a_second_429_within_four_spans_is_no_accident(second, used, limit):

@@ -49,6 +49,7 @@ async def test_a_caller_who_leaves_at_the_moment_of_the_alarm_is_left_alone():
     raised = await asyncio.gather(stays, gone, return_exceptions=True)
 
     assert [type(error) for error in raised] == [ArithmeticError, asyncio.CancelledError]
+    assert pool.waiting == 0
 
 
 async def test_the_pool_goes_on_after_the_alarm_has_failed():

@@ -162,6 +162,16 @@ def test_the_lower_of_configured_and_advertised_wins(configured, said, expect):
     assert quota.known == (expect != (None, None))
 
 
+@pytest.mark.parametrize(
+    ("configured", "said"), [(Limit(60, 60), Limit(10, 10)), (Limit(10, 10), Limit(60, 60))]
+)
+def test_of_two_limits_of_the_same_pace_the_service_knows_the_span(configured, said):
+    quota = Quota(configured)
+    quota.advertise(0, Advertised(said, None), Mark())
+
+    assert quota._requests.named.limit == said
+
+
 def test_a_lower_advertised_limit_wins_only_while_it_lasts():
     quota = Quota(*CONFIGURED)
     story = [(400, 400), (200, 200), (600, 600), (1000, 1000), (5000, 1000), (300, 300)]
@@ -261,8 +271,8 @@ def test_a_probe_that_is_not_refused_in_time_is_believed_before_it_is_answered()
         assert quota.wait(now, 1) == 0
         quota.take(now, 1)
 
-    assert quota.throttle(now, now, quota.generation, requests(5)) is True
-    assert quota.wait(now, 1) == 5, "it had opened, so this was no failed probe"
+    assert quota.throttle(now, now, quota.generation, requests()) is True
+    assert quota.wait(now, 1) == 1, "it had opened, so this was no failed probe"
 
 
 @pytest.mark.parametrize(
@@ -394,6 +404,11 @@ def test_where_nobody_names_a_limit_the_one_that_was_met_is_kept_to():
 
     assert limits(quota) == (7, None)
     assert not quota.known, "nobody said so"
+    for _ in range(6):
+        assert quota.wait(20, 1) == 0
+        quota.take(20, 1)
+    assert quota.wait(20, 1) > 19
+    assert quota.use(20) == 1
 
 
 def test_what_was_on_its_way_when_the_quota_closed_counts_for_the_limit_too():

@@ -76,6 +76,15 @@ def test_a_window_errs_towards_waiting_by_less_than_a_bin():
     assert BIN < 0.01 * 60
 
 
+def test_what_is_kept_together_counts_as_long_as_the_last_of_it():
+    window = minute(2)
+    window.take(0, 1)
+    window.take(0.9 * BIN, 1)
+
+    assert window.used(60 + 0.8 * BIN) == 2
+    assert window.used(60 + BIN) == 0
+
+
 def test_what_comes_out_of_order_counts_at_least_its_own_time():
     window = minute(2)
     window.take(10, 1)
