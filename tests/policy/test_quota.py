@@ -631,6 +631,16 @@ def test_what_was_refused_is_not_compared():
     assert quota._calibration.factor == pytest.approx(MARGIN)
 
 
+def test_what_was_sent_together_with_what_was_refused_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 300)
+    mark = quota.take(0, 300)
+    quota.refuse(0, 300)
+    quota.advertise(1, said(left=700), mark)
+
+    assert quota._calibration.factor == 1, "of the 600 that were expected only 300 count"
+
+
 def test_after_the_first_minute_nothing_is_compared():
     quota = Quota(tokens=Limit(1000, 60))
     quota.take(0, 100)
