@@ -1,51 +1,69 @@
 """Standard input, put where it can be read twice."""
 
 import os
-import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
 
-from anyio import to_thread
+from anyio import to_thread, wait_readable
 
 from ..errors import DiskError
 from .source import BLOCK
 
+STDIN = 0
 _GZIP = b"\x1f\x8b"
 
 
 @asynccontextmanager
-async def staged(
-    path: str | os.PathLike[str], stdin: IO[bytes] | None = None
-) -> AsyncIterator[Path]:
+async def staged(path: str | os.PathLike[str], stdin: int = STDIN) -> AsyncIterator[Path]:
     """``path`` itself; for ``-`` a private copy of standard input, removed afterwards."""
     if os.fspath(path) != "-":
         yield Path(path)
         return
-    source = sys.stdin.buffer if stdin is None else stdin
-    copy = await to_thread.run_sync(_copy, source, abandon_on_cancel=True)
+    copy = await _copy(stdin)
     try:
         yield copy
     finally:
-        copy.unlink(missing_ok=True)
+        _remove(copy)
 
 
-def _copy(stdin: IO[bytes]) -> Path:
+async def _copy(stdin: int) -> Path:
     """All of ``stdin`` in a file that only its owner can read."""
     number, name = tempfile.mkstemp(prefix="batchrunner-", suffix=".jsonl")
-    copy = Path(name)
     try:
-        with os.fdopen(number, "wb") as file:
-            start = stdin.read(len(_GZIP))
-            file.write(start)
-            shutil.copyfileobj(stdin, file, BLOCK)
-        return copy.rename(f"{name}.gz") if start == _GZIP else copy
-    except OSError as error:
-        copy.unlink()
+        return _named_for(name, await _fill(number, stdin))
+    except BaseException as error:
+        _remove(Path(name))
+        if not isinstance(error, OSError):
+            raise
         raise DiskError(
-            f"standard input cannot be kept in {copy.parent}: {error.strerror};"
+            f"standard input cannot be kept in {tempfile.gettempdir()}: {error.strerror};"
             " make room, or set TMPDIR to a larger directory"
         ) from None
+
+
+async def _fill(number: int, stdin: int) -> bytes:
+    """Copy until the end; returns the beginning of what was copied."""
+    with os.fdopen(number, "wb") as file:
+        start = block = await _next_block(stdin)
+        while block:
+            await to_thread.run_sync(file.write, block)
+            block = await _next_block(stdin)
+    return start
+
+
+def _named_for(name: str, start: bytes) -> Path:
+    """The file under a name that says whether it is packed."""
+    return Path(name).rename(f"{name}.gz") if start.startswith(_GZIP) else Path(name)
+
+
+def _remove(copy: Path) -> None:
+    copy.unlink(missing_ok=True)
+
+
+async def _next_block(stdin: int) -> bytes:
+    """What there is to read; waiting for it can be cancelled, which a thread that reads cannot."""
+    with suppress(OSError):  # a regular file cannot be waited for, and need not be
+        await wait_readable(stdin)
+    return os.read(stdin, BLOCK)

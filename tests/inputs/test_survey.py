@@ -1,10 +1,12 @@
 """What the first pass finds out before anything is sent."""
 
 import gzip
-import io
+import os
+import tempfile
 from collections import Counter
 from pathlib import Path
 
+import anyio
 import pytest
 
 from batchrunner.errors import DiskError, InputError, UsageError
@@ -240,32 +242,68 @@ class TestStaging:
             assert same == path
         assert path.exists()
 
-    async def test_standard_input_can_be_read_twice_and_by_nobody_else(self, write):
-        del write
-        async with staged("-", io.BytesIO(prompt(0) + prompt(1))) as path:
+    async def test_standard_input_can_be_read_twice_and_by_nobody_else(self, piped):
+        async with staged("-", piped(prompt(0) + prompt(1))) as path:
             assert path.stat().st_mode & 0o777 == 0o600
             for _ in range(2):
                 assert (await survey(path, DEFAULTS)).jobs == 2
         assert not path.exists()
 
-    async def test_standard_input_may_be_packed(self):
-        async with staged("-", io.BytesIO(gzip.compress(prompt(0)))) as path:
+    async def test_standard_input_may_be_a_file(self, write):
+        with write(prompt(0) + prompt(1)).open("rb") as file:
+            async with staged("-", file.fileno()) as path:
+                assert (await survey(path, DEFAULTS)).jobs == 2
+
+    async def test_standard_input_may_be_packed(self, piped):
+        async with staged("-", piped(gzip.compress(prompt(0)))) as path:
             assert (await survey(path, DEFAULTS)).jobs == 1
         assert not path.exists()
 
     @pytest.mark.parametrize("content", [b"", b"\n"])
-    async def test_standard_input_may_be_empty(self, content):
-        async with staged("-", io.BytesIO(content)) as path:
+    async def test_standard_input_may_be_empty(self, piped, content):
+        async with staged("-", piped(content)) as path:
             assert (await survey(path, DEFAULTS)).jobs == 0
 
-    async def test_a_full_disk_leaves_nothing_behind(self):
-        class Full(io.BytesIO):
-            def read(self, _size=-1):
-                raise OSError(28, "No space left on device")
+    async def test_what_cannot_be_read_leaves_nothing_behind(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        folder = os.open(tmp_path, os.O_RDONLY)
+        try:
+            with pytest.raises(DiskError, match="Is a directory; make room, or set TMPDIR"):
+                async with staged("-", folder):
+                    pass
+        finally:
+            os.close(folder)
+        assert list(tmp_path.iterdir()) == []
 
-        with pytest.raises(DiskError, match="No space left on device; make room, or set TMPDIR"):
-            async with staged("-", Full()):
-                pass
+    async def test_waiting_for_standard_input_can_be_cancelled(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        reader, writer = os.pipe()
+        try:
+            with anyio.move_on_after(0.05) as scope:
+                async with staged("-", reader):
+                    pass
+        finally:
+            os.close(reader)
+            os.close(writer)
+        assert scope.cancelled_caught
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def piped():
+    """The reading end of a pipe that holds some bytes."""
+    readers = []
+
+    def make(content):
+        reader, writer = os.pipe()
+        readers.append(reader)
+        os.write(writer, content)
+        os.close(writer)
+        return reader
+
+    yield make
+    for reader in readers:
+        os.close(reader)
 
 
 class TestSamples:

@@ -110,7 +110,7 @@ class World:
 
 
 def chance(seed):
-    return random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    return random.Random(seed)
 
 
 def write_patiently(tape, lines):
