@@ -146,16 +146,65 @@ def test_limit_takes_the_first_jobs_and_the_rest_later(batchrunner):
     assert_whole(prompts, read_results())
 
 
-@pytest.mark.parametrize("name", ["in.jsonl.gz", "-"])
-def test_gzip_and_standard_input_are_read(batchrunner, monkeypatch, name):
+def test_gzip_is_read(batchrunner):
     prompts = write_jobs()
     Path("in.jsonl.gz").write_bytes(gzip.compress(Path("in.jsonl").read_bytes()))
-    with Path("in.jsonl").open() as stdin:
-        monkeypatch.setattr(sys, "stdin", stdin)
-        code, _, _ = batchrunner("run", name, "-o", "out.jsonl", "--simulate", "swift.toml")
 
-    assert code == 0
+    assert batchrunner("run", "in.jsonl.gz", "--simulate", "swift.toml")[0] == 0
+    assert_whole(prompts, read_results())
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("place")
+def test_standard_input_is_read():
+    prompts = write_jobs()
+    process = start("run", "-", "-o", "out.jsonl", "--simulate", "swift.toml", stdin=-1)
+    process.communicate(Path("in.jsonl").read_bytes())
+
+    assert process.returncode == 0
     assert_whole(prompts, read_results("out.jsonl"))
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("place")
+def test_waiting_for_standard_input_can_be_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start("run", "-", "-o", "out.jsonl", "--simulate", "swift.toml", stdin=-1)
+    wait_until(lambda: list(tmp_path.glob("batchrunner-*")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert list(tmp_path.glob("batchrunner-*")) == []
+
+
+@pytest.mark.socket
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("streams", ["2>/dev/full", ">/dev/full", "<&- >&- 2>&-"])
+def test_a_run_does_not_need_its_standard_streams(streams):
+    prompts = write_jobs()
+    command = f"exec {sys.executable} -m batchrunner run in.jsonl --json --simulate swift.toml"
+    ended = subprocess.run(["sh", "-c", f"{command} {streams}"], check=False)  # noqa: S603, S607
+
+    assert ended.returncode == 0
+    assert_whole(prompts, read_results())
+
+
+def test_without_a_command_there_is_help(batchrunner):
+    code, out, err = batchrunner()
+
+    assert code == 2
+    assert "simulate" in out + err
+
+
+def test_the_simulator_brings_its_own_regions(batchrunner):
+    write_jobs()
+
+    code, _, err = batchrunner("run", "in.jsonl", "--simulate", "--env-file", "x.env")
+
+    assert code == 2
+    assert "leave out --config and --env-file" in err
 
 
 def test_quiet_says_nothing(batchrunner):
@@ -342,6 +391,48 @@ def test_restart_moves_the_old_files_aside(batchrunner):
     assert aside.read_bytes() == old
 
 
+def test_restart_with_a_bad_input_leaves_the_results_where_they_are(batchrunner):
+    write_jobs()
+    batchrunner("run", "in.jsonl", "--simulate", "swift.toml")
+    old = Path("in.results.jsonl").read_bytes()
+    Path("bad.jsonl").write_text("bad\n")
+
+    code, _, _ = batchrunner(
+        "run", "bad.jsonl", "-o", "in.results.jsonl", "--restart", "--simulate", "swift.toml"
+    )
+
+    assert code == 2
+    assert Path("in.results.jsonl").read_bytes() == old
+
+
+def test_a_refused_rerun_takes_nothing_out(batchrunner):
+    write_jobs(text="[[filter]] {}")
+    assert batchrunner("run", "in.jsonl", "--simulate", "swift.toml")[0] == 1
+    old = Path("in.results.jsonl").read_bytes()
+    lines = Path("in.jsonl").read_text().splitlines(keepends=True)
+    Path("in.jsonl").write_text("".join(reversed(lines)))
+
+    code, _, _ = batchrunner("run", "in.jsonl", "--retry-failed", "--simulate", "swift.toml")
+
+    assert code == 4
+    assert Path("in.results.jsonl").read_bytes() == old
+
+
+def test_regions_of_earlier_runs_keep_their_rows(batchrunner):
+    write_jobs(count=10)
+    batchrunner("run", "in.jsonl", "--simulate", "swift.toml")
+    write_jobs(count=20)
+    Path("other.toml").write_text(SWIFT.replace("eastus", "northeu").replace("westus", "southeu"))
+
+    code, out, _ = batchrunner("run", "in.jsonl", "--simulate", "other.toml", "--json")
+
+    stats = json.loads(out)
+    assert code == 0
+    assert sum(region["ok"] for region in stats["regions"].values()) == stats["jobs"]["ok"] == 20
+    assert stats["regions"]["eastus"]["state"] == "not used"
+    assert stats["regions"]["eastus"]["peak_in_flight"] >= 1
+
+
 def test_a_second_run_on_the_same_output_ends_at_once(batchrunner):
     write_jobs()
     with acquire(Path("in.results.jsonl")):
@@ -426,21 +517,23 @@ def test_files_are_private_and_hold_no_key(batchrunner):
     assert "canary" not in out + err
 
 
-def start(*arguments):
+def start(*arguments, stdin=None):
     command = [sys.executable, "-m", "batchrunner", *map(str, arguments)]
     return subprocess.Popen(  # noqa: S603 - our own command line
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        command, stdin=stdin, stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
 
 
-def wait_for_lines(count, path="in.results.jsonl", patience=20.0):
-    """Real processes have no virtual clock: look until so many lines are there."""
+def wait_until(condition, patience=20.0):
+    """Real processes have no virtual clock: look until it is so."""
     end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if Path(path).exists() and Path(path).read_bytes().count(b"\n") >= count:
-            return
+    while not condition():
+        assert time.monotonic() < end, f"not within {patience} s"
         os.sched_yield()
-    pytest.fail(f"no {count} lines after {patience} s")
+
+
+def wait_for_lines(count, path="in.results.jsonl"):
+    wait_until(lambda: Path(path).exists() and Path(path).read_bytes().count(b"\n") >= count)
 
 
 SLOW = SWIFT.replace("speed = 50.0", "speed = 8.0")
@@ -481,7 +574,8 @@ def test_a_signal_drains_and_nothing_is_paid_twice(batchrunner, number):
     assert process.returncode == 128 + number
     first = json.loads(out)
     assert first["complete"] is False
-    assert first["calls"] == len(read_results()) == first["jobs"]["ok"] < 100
+    assert first["calls"] == sum(region["calls"] for region in first["simulator"].values())
+    assert len(read_results()) == first["jobs"]["ok"] < 100
     assert b"run the same command again" in err
     assert b"Traceback" not in err
 

@@ -300,6 +300,23 @@ async def test_a_fault_in_every_region_rests_and_is_tried_again():
     assert len(world.results) == 4
 
 
+async def test_an_outage_of_all_regions_fails_no_job():
+    outage = [{"kind": "outage", "from": 3.0, "until": 600.0, "status": 503}]
+    world = World(
+        scenario(region("a", faults=outage), region("b", faults=outage)),
+        concurrency=8,
+        options={"max_attempts": 3},
+    )
+    jobs = [job(i) for i in range(400)]
+
+    ended = await world.run(jobs)
+
+    assert_each_job_has_its_own_answer(world, jobs)
+    assert world.stats.failed == 0
+    assert 600 < ended < 700
+    assert world.stats.wasted_calls < 60
+
+
 async def test_accounts_return_to_zero_whenever_a_run_is_cancelled():
     for seconds in (0.0, 0.005, 0.1, 0.21, 0.3, 1.0, 2.5):
         world = World(scenario(region("a", rpm=120), region("b", rpm=120)), concurrency=50)

@@ -25,7 +25,7 @@ LONGEST_PATIENCE = 4.0
 PARTS, SMALLEST_PART = 4, 4.0  #: of a first burst, each sent when no refusal came for the last
 BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
 REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
-LONGEST_REFUSAL = 5.0
+SHORTEST_REFUSAL, LONGEST_REFUSAL = 0.05, 5.0
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ class Quota:
         return 0.0 if self._is_saturated else self._pace.wait(now, 1.0)
 
     def hurry(self) -> None:
-        """Nothing is left to keep a pace for."""
+        """No later jobs need room: send bursts in parts again, at once."""
         self._is_hurried = True
         self._pace.resize(0.0, UNLIMITED)
 
@@ -207,7 +207,8 @@ class Quota:
 
     def throttle(self, now: float, sent: float, generation: int, verdict: Throttled) -> bool:
         """Close after a 429; returns whether it began a burst, False for late news of one."""
-        self._refusal = min(LONGEST_REFUSAL, max(self._refusal * 0.9, 1.5 * (now - sent)))
+        recent = max(SHORTEST_REFUSAL, self._refusal * 0.9, 1.5 * (now - sent))
+        self._refusal = min(LONGEST_REFUSAL, recent)
         if generation != self.generation:
             return False
         self._note(now, verdict.cause)
