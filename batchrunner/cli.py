@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 130
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         code = _unexpected(error)
+    _drop_unwritten()
     sys.exit(code)
 
 
@@ -174,3 +175,12 @@ def _open_missing_descriptors() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r+"))  # noqa: PTH123, SIM115 - for good
+
+
+def _drop_unwritten() -> None:
+    """What a full or closed stream did not take must not change the exit code at the very end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
