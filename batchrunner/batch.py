@@ -95,6 +95,8 @@ def _output_path(input_: Path | str, output: Path | str | None) -> Path:
     path = Path(output)
     if path.is_dir():
         raise UsageError(f"{path} is a directory: give --output a file in it")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{path} is no regular file: give --output another name")
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} does not exist: make it, or choose another --output")
     return path

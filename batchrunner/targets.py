@@ -46,6 +46,7 @@ FALLBACK = {
     "concurrency": ("OPENAI_CONCURRENCY", "most requests in flight"),
 }
 _HOST = re.compile(r"[\w.:-]+")
+_CALLED = re.compile(r"/openai/?$|/deployments(/|$)|/(chat/)?completions/?$")
 _NUMBER = re.compile(rf"(?:{KEY}|{ENDPOINT})(?:_([1-9]\d*))?")
 
 
@@ -179,6 +180,11 @@ def _check_endpoint(endpoint: str, variable: str) -> None:
         raise ConfigError(f"{variable} is no URL: write something like {example}")
     if not {"@", "?", "#"}.isdisjoint(endpoint):
         raise ConfigError(f"{variable}: leave out user name, query and fragment of the URL")
+    if _CALLED.search(parts.path):
+        raise ConfigError(
+            f"{variable} goes too far: end it with the host, or with /openai/v1/; deployment and "
+            "operation are added to it"
+        )
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigError(f"{variable}: http:// would show the key to the network; use https://")
 

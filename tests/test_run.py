@@ -285,6 +285,8 @@ def test_an_empty_input_is_complete_at_once(batchrunner):
         (["run", "in.jsonl", "-o", "in.jsonl", "--simulate"], "in.jsonl is the input"),
         (["run", "in.jsonl", "-o", ".", "--simulate"], "is a directory"),
         (["run", "in.jsonl", "-o", "no/where.jsonl", "--simulate"], "no does not exist"),
+        (["run", "in.jsonl", "-o", "/dev/null", "--simulate"], "is no regular file"),
+        (["run", "in.jsonl", "-o", "link.jsonl", "--simulate"], "is no regular file"),
         (["run", "in.jsonl", "-o", "-", "--simulate"], "give --output a file"),
         (["run", "-", "--simulate"], "give --output"),
         (["run", "in.jsonl"], "no region is configured"),
@@ -305,6 +307,7 @@ def test_what_cannot_be_is_refused_with_the_remedy_and_leaves_nothing(
     write_jobs()
     Path("in.csv").write_text("a,b\n")
     Path("bad.toml").write_text("= 3")
+    Path("link.jsonl").symlink_to("in.csv")
     before = sorted(Path().iterdir())
 
     code, out, err = batchrunner(*arguments)
@@ -320,6 +323,9 @@ def test_what_cannot_be_is_refused_with_the_remedy_and_leaves_nothing(
     [
         ("AZURE_OPENAI_ENDPOINT_1", "eastus.openai.azure.com"),
         ("AZURE_OPENAI_ENDPOINT_1", "http://eastus.openai.azure.com"),
+        ("AZURE_OPENAI_ENDPOINT_1", "https://eastus.openai.azure.com/openai/deployments/gpt-4o"),
+        ("AZURE_OPENAI_ENDPOINT_1", "https://eastus.openai.azure.com/openai/"),
+        ("AZURE_OPENAI_ENDPOINT_1", "https://a.azure.com/openai/v1/chat/completions"),
         ("AZURE_OPENAI_RPM_1", "many"),
         ("BATCHRUNNER_TIMEOUT", "soon"),
     ],
