@@ -18,7 +18,7 @@ LAYERS = """
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
-    policy.quota policy.region policy.router
+    policy.axis policy.pace policy.quota policy.region policy.router
 
     targets config environment
 

@@ -11,94 +11,15 @@ the windows; if it is refused, the quota closes again, each time for longer.
 import math
 from dataclasses import dataclass, field
 
+from .axis import Axis
 from .calibration import Calibration, Mark
-from .discovery import USED, Discovery
+from .pace import Pace
 from .ratelimit import NOTHING, Advertised, Limit
 from .verdict import Cause, Throttled
-from .window import EPSILON, UNLIMITED, Window
+from .window import EPSILON
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
 FIRST_PAUSE = 1.0  #: where the service does not say how long
-SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
-SLACK_SHARE = 0.02  #: of a window's span, at most
-LONGEST_PATIENCE = 4.0
-PARTS, SMALLEST_PART = 4, 4.0  #: of a first burst, each sent when no refusal came for the last
-BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
-REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
-SHORTEST_REFUSAL, LONGEST_REFUSAL = 0.05, 5.0
-
-
-@dataclass(slots=True)
-class _Axis:
-    """The windows of requests or of tokens: one for what was named, one for what was found."""
-
-    configured: Limit | None
-    advertised: Limit | None = None
-    patience: float = 1.0  #: times the slack; grows when requests come too early
-    named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    discovery: Discovery = field(init=False, default_factory=Discovery)
-
-    def __post_init__(self) -> None:
-        self.adopt(0.0)
-
-    @property
-    def limit(self) -> Limit | None:
-        """The lower of what is advertised and what is configured; the service knows its spans."""
-        said = [limit for limit in (self.advertised, self.configured) if limit is not None]
-        return min(said, key=_pace_of, default=None)
-
-    @property
-    def narrowest(self) -> Limit:
-        """The limit with the lower pace of the two."""
-        return min(self.named.limit, self.found.limit, key=_pace_of)
-
-    def adopt(self, now: float) -> None:
-        self.named.resize(now, self.limit or UNLIMITED)
-        self.found.resize(now, self.discovery.believed or UNLIMITED)
-
-    def wait(self, now: float, amount: float) -> float:
-        return max(self.named.wait(now, amount), self.found.wait(now, amount))
-
-    def use(self, now: float) -> float:
-        return max(w.used(now) / w.limit.amount for w in (self.named, self.found))
-
-    def take(self, now: float, amount: float) -> None:
-        for window in (self.named, self.found):
-            window.take(self._counted(window, now), amount)
-
-    def give_back(self, sent: float, amount: float) -> None:
-        for window in (self.named, self.found):
-            window.give_back(self._counted(window, sent), amount)
-
-    def refuse(self, sent: float) -> None:
-        """A request was refused, so it is no part of what passed."""
-        self.found.give_back(self._counted(self.found, sent), 1.0)
-
-    def stopped(self, now: float) -> None:
-        """A 429 where the windows had let the request go.
-
-        With a window nearly used up it came a moment too early: more time is left for the way.
-        """
-        nearly = any(w.used(now) >= USED * w.limit.amount for w in (self.named, self.found))
-        if nearly and not self.discovery.is_trying:
-            self.patience = min(2 * self.patience, LONGEST_PATIENCE)
-        if self.named.used(now) < USED * self.named.limit.amount:
-            self.discovery.stopped(now)
-
-    def reopened(self, now: float, sent: float) -> None:
-        self.discovery.reopened(sent, self.found)
-        self.adopt(now)
-
-    def passed(self, now: float) -> None:
-        believed = self.discovery.believed
-        self.discovery.passed(now, self.found, is_named=self.limit is not None)
-        if self.discovery.believed is not believed:
-            self.adopt(now)
-
-    def _counted(self, window: Window, sent: float) -> float:
-        """The latest moment at which the service counts a request sent at ``sent``."""
-        return sent + self.patience * min(SLACK, window.limit.span * SLACK_SHARE)
 
 
 @dataclass(slots=True)
@@ -109,8 +30,8 @@ class Quota:
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
-    _requests: _Axis = field(init=False)
-    _tokens: _Axis = field(init=False)
+    _requests: Axis = field(init=False)
+    _tokens: Axis = field(init=False)
     _closed_until: float = field(init=False, default=-math.inf)
     _is_probing: bool = field(init=False, default=False)
     _probe_sent: float | None = field(init=False, default=None)
@@ -119,13 +40,10 @@ class Quota:
     _expected: float = field(init=False, default=0.0)  #: tokens of all requests, as expected
     _asked_until: float = field(init=False, default=-math.inf)
     _is_trusted: bool = field(init=False, default=True)  #: whether Retry-After was never a lie
-    _refusal: float = field(init=False, default=REFUSAL)
-    _is_hurried: bool = field(init=False, default=False)
-    _is_saturated: bool = field(init=False, default=False)
-    _pace: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    _pace: Pace = field(init=False, default_factory=Pace)
 
     def __post_init__(self) -> None:
-        self._requests, self._tokens = _Axis(self.requests), _Axis(self.tokens)
+        self._requests, self._tokens = Axis(self.requests), Axis(self.tokens)
         self._set_pace(0.0)
 
     @property
@@ -142,23 +60,22 @@ class Quota:
         wait = max(
             self._requests.wait(now, 1.0),
             self._tokens.wait(now, tokens * self._calibration.factor),
-            self._pace.wait(now, 1.0) if self._is_saturated else 0.0,
+            self._pace.wait(now) if self._pace.is_even else 0.0,
         )
         if not self._is_probing:
             return wait
         if self._probe_sent is None:
             return max(wait, 0.0 if (until := self.closed_until(now)) is None else until - now)
-        patience = self._probe_sent + self._refusal - now
+        patience = self._probe_sent + self._pace.refusal - now
         return max(wait, patience) if patience > EPSILON else wait
 
     def pause(self, now: float) -> float:
         """Seconds until the next part of a first burst may be sent, though the limits allow it."""
-        return 0.0 if self._is_saturated else self._pace.wait(now, 1.0)
+        return 0.0 if self._pace.is_even else self._pace.wait(now)
 
     def hurry(self) -> None:
         """No later jobs need room: send bursts in parts again, at once."""
-        self._is_hurried = True
-        self._pace.resize(0.0, UNLIMITED)
+        self._pace.hurry()
 
     def use(self, now: float) -> float:
         """The share of the most used limit that is taken, from 0 to 1."""
@@ -173,7 +90,7 @@ class Quota:
                 self._reopen(now, self._probe_sent)
         self._requests.take(now, 1.0)
         self._tokens.take(now, tokens * self._calibration.factor)
-        self._pace.take(now, 1.0)
+        self._pace.take(now)
         self._set_pace(now)
         self._expected += tokens
         return Mark(self._expected, self._tokens.named.expired, self._calibration.returned)
@@ -207,8 +124,7 @@ class Quota:
 
     def throttle(self, now: float, sent: float, generation: int, verdict: Throttled) -> bool:
         """Close after a 429; returns whether it began a burst, False for late news of one."""
-        recent = max(SHORTEST_REFUSAL, self._refusal * 0.9, 1.5 * (now - sent))
-        self._refusal = min(LONGEST_REFUSAL, recent)
+        self._pace.refused(now - sent)
         if generation != self.generation:
             return False
         self._note(now, verdict.cause)
@@ -260,32 +176,10 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
-        """Send a first burst in parts, so that a surprise costs only one of them.
-
-        Once a limit was reached, bursts gain nothing: a brisk pace reaches it as well, and what
-        was missed while a region was closed can be caught up with.
-        """
-        limit = self._requests.narrowest
-        if math.isinf(limit.amount):
-            self._pace.resize(now, UNLIMITED)
-            return
-        part = max(SMALLEST_PART, limit.amount / PARTS)
-        one = limit.span / limit.amount / BRISK
-        if self._requests.use(now) >= USED:
-            self._is_saturated = True
-        elif self._requests.use(now) == 0:
-            self._is_saturated = False
-        is_even = self._is_saturated and not self._is_hurried
-        pace = Limit(1.0, one) if is_even else Limit(part, self._refusal)
-        self._pace.resize(now, max(pace, Limit(1.0, one), key=_pace_of))
+        self._pace.adapt(now, self._requests.narrowest, self._requests.use(now))
 
     def _pause(self, asked: float | None) -> float:
         own = FIRST_PAUSE * 2.0 ** min(self._failed_probes, 6)
         if asked is None:
             return min(LONGEST_PAUSE, own)
         return min(LONGEST_PAUSE, max(asked, own / 4 if self._failed_probes else 0.0))
-
-
-def _pace_of(limit: Limit) -> float:
-    """Units a second, to within rounding."""
-    return round(limit.amount / limit.span, 6)

@@ -35,6 +35,11 @@ class Limit:
     amount: float
     span: float
 
+    @property
+    def pace(self) -> float:
+        """Units a second, to within rounding."""
+        return round(self.amount / self.span, 6)
+
 
 @dataclass(frozen=True, slots=True)
 class Advertised:

@@ -6,16 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrunner.policy.axis import SLACK, SLACK_SHARE
 from batchrunner.policy.calibration import MARGIN, Mark
-from batchrunner.policy.quota import (
-    BRISK,
-    LONGEST_PAUSE,
-    PARTS,
-    REFUSAL,
-    SLACK,
-    SLACK_SHARE,
-    Quota,
-)
+from batchrunner.policy.pace import BRISK, PARTS, REFUSAL
+from batchrunner.policy.quota import LONGEST_PAUSE, Quota
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
 from batchrunner.policy.verdict import Cause, Throttled
 from batchrunner.policy.window import EPSILON
@@ -888,5 +882,5 @@ def test_late_429s_change_nothing_but_how_long_a_refusal_takes(late):
     quota, twin = closed(wait=8), closed(wait=8)
     for now, wait in late:
         assert not quota.throttle(now, 0, 0, requests(wait))
-        twin._refusal = quota._refusal
+        twin._pace.refusal = quota._pace.refusal
         assert quota == twin

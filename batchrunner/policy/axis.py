@@ -1,0 +1,91 @@
+"""One axis of a quota, requests or tokens: what was named, and what was found."""
+
+from dataclasses import dataclass, field
+
+from .discovery import USED, Discovery
+from .ratelimit import Limit
+from .window import UNLIMITED, Window
+
+SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
+SLACK_SHARE = 0.02  #: of a window's span, at most
+LONGEST_PATIENCE = 4.0
+
+
+@dataclass(slots=True)
+class Axis:
+    """Two windows over the same requests: for the limit that somebody named, and the found one."""
+
+    configured: Limit | None
+    advertised: Limit | None = None
+    patience: float = 1.0  #: times the slack; grows when requests come too early
+    named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    discovery: Discovery = field(init=False, default_factory=Discovery)
+
+    def __post_init__(self) -> None:
+        self.adopt(0.0)
+
+    @property
+    def limit(self) -> Limit | None:
+        """The lower of what is advertised and what is configured; the service knows its spans."""
+        said = [limit for limit in (self.advertised, self.configured) if limit is not None]
+        return min(said, key=lambda limit: limit.pace, default=None)
+
+    @property
+    def narrowest(self) -> Limit:
+        """The limit with the lower pace of the two."""
+        return min(self.named.limit, self.found.limit, key=lambda limit: limit.pace)
+
+    def adopt(self, now: float) -> None:
+        """Keep to the limits that hold now."""
+        self.named.resize(now, self.limit or UNLIMITED)
+        self.found.resize(now, self.discovery.believed or UNLIMITED)
+
+    def wait(self, now: float, amount: float) -> float:
+        """Seconds from ``now`` until both windows have room for ``amount``."""
+        return max(self.named.wait(now, amount), self.found.wait(now, amount))
+
+    def use(self, now: float) -> float:
+        """The share of the more used window that is taken."""
+        return max(w.used(now) / w.limit.amount for w in (self.named, self.found))
+
+    def take(self, now: float, amount: float) -> None:
+        """Send a request at ``now`` that takes ``amount``."""
+        for window in (self.named, self.found):
+            window.take(self._counted(window, now), amount)
+
+    def give_back(self, sent: float, amount: float) -> None:
+        """Return what a request sent at ``sent`` took and the service did not count."""
+        for window in (self.named, self.found):
+            window.give_back(self._counted(window, sent), amount)
+
+    def refuse(self, sent: float) -> None:
+        """A request was refused, so it is no part of what passed."""
+        self.found.give_back(self._counted(self.found, sent), 1.0)
+
+    def stopped(self, now: float) -> None:
+        """A 429 where the windows had let the request go.
+
+        With a window nearly used up it came a moment too early: more time is left for the way.
+        """
+        nearly = any(w.used(now) >= USED * w.limit.amount for w in (self.named, self.found))
+        if nearly and not self.discovery.is_trying:
+            self.patience = min(2 * self.patience, LONGEST_PATIENCE)
+        if self.named.used(now) < USED * self.named.limit.amount:
+            self.discovery.stopped(now)
+
+    def reopened(self, now: float, sent: float) -> None:
+        """After a closed time, the request sent at ``sent`` was let through."""
+        self.discovery.reopened(sent, self.found)
+        self.adopt(now)
+
+    def passed(self, now: float) -> None:
+        """A request was let through."""
+        believed = self.discovery.believed
+        self.discovery.passed(now, self.found, is_named=self.limit is not None)
+        if self.discovery.believed is not believed:
+            self.adopt(now)
+
+    def _counted(self, window: Window, sent: float) -> float:
+        """The latest moment at which the service counts a request sent at ``sent``."""
+        return sent + self.patience * min(SLACK, window.limit.span * SLACK_SHARE)

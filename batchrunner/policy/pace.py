@@ -1,0 +1,64 @@
+"""How fast a quota's room is used: first in parts, then evenly.
+
+A first burst goes out in parts, each when no refusal of the last one has come, so that a surprise
+costs only one part. Once the limit was reached, bursts gain nothing: a brisk, even pace reaches
+it as well, wastes less when something goes wrong, and what was missed while a region was closed
+can be caught up with. The last jobs of a run leave room for nobody, and go in parts again.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from .discovery import USED
+from .ratelimit import Limit
+from .window import UNLIMITED, Window
+
+PARTS, SMALLEST_PART = 4, 4.0  #: of a first burst
+BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
+REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
+SHORTEST_REFUSAL, LONGEST_REFUSAL = 0.05, 5.0
+
+
+@dataclass(slots=True)
+class Pace:
+    """A second, shorter limit below that of a quota."""
+
+    refusal: float = REFUSAL  #: seconds after which a request was probably not refused
+    is_even: bool = field(init=False, default=False)  #: whether the limit was reached
+    _is_hurried: bool = field(init=False, default=False)
+    _window: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+
+    @property
+    def limit(self) -> Limit:
+        """How many requests in how many seconds."""
+        return self._window.limit
+
+    def wait(self, now: float) -> float:
+        """Seconds from ``now`` until another request may be sent."""
+        return self._window.wait(now, 1.0)
+
+    def take(self, now: float) -> None:
+        """Send a request at ``now``."""
+        self._window.take(now, 1.0)
+
+    def refused(self, seconds: float) -> None:
+        """A refusal took so long."""
+        recent = max(SHORTEST_REFUSAL, self.refusal * 0.9, 1.5 * seconds)
+        self.refusal = min(LONGEST_REFUSAL, recent)
+
+    def hurry(self) -> None:
+        """No later jobs need room: send bursts in parts again, at once."""
+        self._is_hurried = True
+        self._window.resize(0.0, UNLIMITED)
+
+    def adapt(self, now: float, limit: Limit, use: float) -> None:
+        """Follow the limit of the quota, of which a share of ``use`` is taken."""
+        if math.isinf(limit.amount):
+            self._window.resize(now, UNLIMITED)
+            return
+        self.is_even = use >= USED or (self.is_even and use > 0)
+        brisk = Limit(1.0, limit.span / limit.amount / BRISK)
+        part = Limit(max(SMALLEST_PART, limit.amount / PARTS), self.refusal)
+        if self.is_even and not self._is_hurried:
+            part = brisk
+        self._window.resize(now, max(part, brisk, key=lambda limit: limit.pace))
