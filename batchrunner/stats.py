@@ -141,7 +141,10 @@ class Stats:
 
     def region(self, name: str) -> RegionUsage:
         """The usage of one region, which begins with nothing."""
-        return self.regions.setdefault(name, RegionUsage())
+        usage = self.regions.get(name)
+        if usage is None:
+            usage = self.regions[name] = RegionUsage()
+        return usage
 
     @property
     def calls(self) -> int:
