@@ -70,10 +70,11 @@ async def run_async(
     _raise_file_limit()
     async with staged(input_) as source:
         _refuse_same(source, path)
-        found = await _survey(source, settings)
+        # A new output is made only for an input that is good; an old one says what is done.
+        is_new = settings.restart or not path.exists()
+        found = await _survey(source, settings) if is_new else None
         async with _open_ledger(source, path, settings) as ledger:
-            if ledger.journal.records:
-                found = await _survey(source, settings, ledger.journal.done)
+            found = found or await _survey(source, settings, ledger.journal.done)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
                 await _publish(_summarise(supervisor, settings, RUNNING), ledger)
                 try:

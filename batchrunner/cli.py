@@ -142,9 +142,7 @@ def _name_scenario(arguments: list[str]) -> list[str]:
     """``--simulate`` without a file means the scenario that comes with the package."""
     follows = [*arguments, ""][1:]
     return [
-        "--simulate=shipped"
-        if argument == "--simulate" and not following.endswith(".toml")
-        else argument
+        "--simulate=" if argument == "--simulate" and not following.endswith(".toml") else argument
         for argument, following in zip(arguments, follows, strict=True)
     ]
 

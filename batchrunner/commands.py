@@ -20,8 +20,6 @@ from .summary import Summary
 from .views.progress import watching
 from .views.report import show
 
-SHIPPED = "shipped"  #: stands for the scenario that comes with the package
-
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -31,7 +29,7 @@ class Files:
     output: str | None
     env: Path | None
     config: Path | None
-    scenario: str | None  #: None: no simulator
+    scenario: str | None  #: None: no simulator; empty: the scenario of the package
 
 
 def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:
@@ -64,7 +62,7 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
 
 def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
     """Serve a scenario until interrupted."""
-    loaded = _scenario(str(scenario) if scenario else SHIPPED)
+    loaded = _scenario(str(scenario or ""))
     try:
         anyio.run(serve_forever, loaded, port, announce, backend_options={"use_uvloop": True})
     except PortError as error:
@@ -75,6 +73,6 @@ def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
 
 def _scenario(name: str) -> Scenario:
     try:
-        return load(None if name == SHIPPED else Path(name))
+        return load(Path(name) if name else None)
     except ScenarioError as error:
         raise UsageError(str(error)) from None

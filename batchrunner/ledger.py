@@ -39,6 +39,10 @@ class Ledger:
     stats: Stats
     wall_before: float  #: seconds that earlier runs took
     input_: Mapping[str, Any] = field(default_factory=dict)  #: which file, for the checkpoint
+    _cfg: str = field(init=False)  #: the settings that every line names
+
+    def __post_init__(self) -> None:
+        self._cfg = self.settings.fingerprint[:8]
 
     @classmethod
     def open(
@@ -93,13 +97,12 @@ class Ledger:
 
     async def record(self, result: Result) -> None:
         """Write a result; returns when it would survive the death of this process."""
-        cfg = self.settings.fingerprint[:8]
         try:
-            line = encode(result, cfg)
+            line = encode(result, self._cfg)
         except LineError as error:
             failure = Failure("unwritable", str(error), retryable=False)
             result = Result(result.job, None, result.attempts, failure)
-            line = encode(result, cfg)
+            line = encode(result, self._cfg)
         self.stats.add(result)
         await self.journal.append(line)
 

@@ -125,9 +125,7 @@ class Supervisor:
             try:
                 await self.ledger.save(wall_s=clock() - self._started)
                 self._unsaved = ""
-            except (
-                OSError
-            ) as error:  # safety does not hang on it: the results speak for themselves
+            except OSError as error:  # the results are safe without it
                 self._unsaved = error.strerror or str(error)
 
     async def _listen(self) -> None:

@@ -155,7 +155,7 @@ class Router:
         """Every region at ``now``, in the order they were configured."""
         return tuple(region.status(now) for region in self.regions)
 
-    def _look(self, now: float, candidates: Sequence[Region], tokens: float) -> "_Look":
+    def _look(self, now: float, candidates: Sequence[Region], tokens: float) -> _Look:
         """Sort the regions of a tier into those that are ready, and what holds up the others."""
         look = _Look()
         for region in candidates:
@@ -165,12 +165,10 @@ class Router:
                 look.busy = True
             elif self.is_paced and (pause := region.quota.pause(now)) > 0:
                 look.soonest, look.paced = min(look.soonest, pause), True
-                if self.strategy == "ordered":
-                    return look
             else:
                 look.ready.append(region)
-                if self.strategy == "ordered":
-                    return look
+            if self.strategy == "ordered" and (look.ready or look.paced):
+                break
         return look
 
     def _best(self, now: float, ready: list[Region]) -> Region:
