@@ -1,0 +1,82 @@
+"""A run in progress, on the virtual clock; the files are played by a stand-in of the ledger."""
+
+import asyncio
+from types import SimpleNamespace
+
+import orjson
+import pytest
+
+from batchrunner.inputs.feed import Feed
+from batchrunner.inputs.jsonl import Defaults
+from batchrunner.stats import Stats
+from batchrunner.supervisor import OUTAGE_WAIT, Supervisor
+from tests.test_scenarios import region, scenario
+from tests.world import MODEL, World
+
+
+class Memory:
+    """Keeps results where a ledger would write them."""
+
+    def __init__(self):
+        self.stats = Stats()
+        self.journal = SimpleNamespace(records=0, stalled=None)
+
+    async def record(self, result):
+        self.stats.add(result)
+        self.journal.records += 1
+
+    async def save(self, *, wall_s):
+        pass
+
+
+async def lines(count):
+    yield [orjson.dumps({"prompt": f"Say {n}.", "max_tokens": 9}) for n in range(count)]
+
+
+def supervise(world, count):
+    return Supervisor(
+        feed=Feed(lines(count), Defaults(model=MODEL)),
+        caller=world.caller,
+        ledger=Memory(),
+        total=count,
+        workers=8,
+        watch=lambda _: None,
+    )
+
+
+@pytest.mark.parametrize("began", [0.0, 30.0], ids=["from the start", "in the middle"])
+async def test_a_long_outage_of_all_regions_ends_the_run_and_fails_no_job(began):
+    outage = [{"kind": "outage", "from": began, "until": 1e6, "status": 503}]
+    world = World(scenario(*(region(name, rpm=60, faults=outage) for name in "ab")))
+    supervisor = supervise(world, 200)
+
+    await supervisor.run(catch_signals=False)
+
+    assert supervisor.stopped.exit_code == 8
+    assert "no region has answered" in supervisor.stopped.reason
+    assert supervisor.ledger.stats.failed == 0
+    assert supervisor.ledger.stats.ok < 200
+    now = asyncio.get_running_loop().time()
+    assert began + OUTAGE_WAIT < now < began + OUTAGE_WAIT + 60
+
+
+async def test_an_outage_that_ends_in_time_does_not_end_the_run():
+    outage = [{"kind": "outage", "from": 5.0, "until": OUTAGE_WAIT - 70, "status": 503}]
+    world = World(scenario(*(region(name, rpm=60, faults=outage) for name in "ab")))
+    supervisor = supervise(world, 200)
+
+    await supervisor.run(catch_signals=False)
+
+    assert supervisor.stopped is None
+    assert supervisor.ledger.stats.ok == 200
+
+
+async def test_hours_of_throttling_are_no_outage():
+    quota = {"rpm": 1, "request_window": 1000.0, "request_limit": 4}
+    world = World(scenario(region("a", **quota)))
+    supervisor = supervise(world, 12)
+
+    await supervisor.run(catch_signals=False)
+
+    assert supervisor.stopped is None
+    assert supervisor.ledger.stats.ok == 12
