@@ -95,8 +95,9 @@ class Caller:
         if self.pool.is_closed:
             journey.failed.clear()
             return None
-        targets = {region.name for region in self.pool.targets(journey.job.model)}
-        if not targets or not targets <= journey.too_small:
+        targets = self.pool.targets(journey.job.model)
+        fitting = {region.name for region in targets if region.fits(journey.job)}
+        if not targets or not fitting <= journey.too_small:
             return None
         message = "the job is larger than the limit of every region: shorten it or its max_tokens"
         return journey.end(Failure("too_large", message, retryable=False))

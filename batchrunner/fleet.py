@@ -6,7 +6,7 @@ from random import Random
 
 from .caller import Caller
 from .config import Settings
-from .policy.adaptive import Adaptive
+from .policy.adaptive import CONFIGURED, START, Adaptive
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
 from .policy.region import Region
@@ -33,7 +33,10 @@ def make_router(settings: Settings) -> Router:
             Region(
                 name=target.name,
                 quota=quotas[group],
-                adaptive=Adaptive(target.concurrency or settings.concurrency),
+                adaptive=Adaptive(
+                    target.concurrency or settings.concurrency,
+                    CONFIGURED if target.rpm or target.tpm else START,
+                ),
                 priority=target.priority,
                 is_fallback=target.is_fallback,
             )

@@ -8,21 +8,23 @@ its windows pace it, and the number is only a cap.
 
 from dataclasses import dataclass, field
 
-START = 3.0  #: also what a wrong key may cost before it is known
+START = 3  #: also what a wrong key may cost before it is known
+CONFIGURED = 32  #: the same, where the settings say how much may be sent
 CUT = 0.7
 USED = 0.8  #: of the limit that must be in flight for growth to mean anything
 
 
 @dataclass(slots=True)
 class Adaptive:
-    """A limit between one and ``cap`` requests."""
+    """A limit between one and ``cap`` requests, which is ``start`` to begin with."""
 
     cap: int
+    start: int = START
     _limit: float = field(init=False)
     _cautious: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self._limit = min(START, self.cap)
+        self._limit = float(min(self.start, self.cap))
 
     @property
     def limit(self) -> int:

@@ -1,5 +1,6 @@
 """One axis of a quota, requests or tokens: what was named, and what was found."""
 
+import math
 from dataclasses import dataclass, field
 
 from .discovery import USED, Discovery
@@ -18,6 +19,8 @@ class Axis:
     configured: Limit | None
     advertised: Limit | None = None
     patience: float = 1.0  #: times the slack; grows when requests come too early
+    factor: float = 1.0  #: what the service counts for a unit of ours
+    largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     discovery: Discovery = field(init=False, default_factory=Discovery)
@@ -37,8 +40,10 @@ class Axis:
         return min(self.named.limit, self.found.limit, key=lambda limit: limit.pace)
 
     def adopt(self, now: float) -> None:
-        """Keep to the limits that hold now."""
-        self.named.resize(now, self.limit or UNLIMITED)
+        """Keep to the limits that hold now, in units of ours."""
+        limit = self.limit or UNLIMITED
+        self.largest = limit.amount
+        self.named.resize(now, Limit(limit.amount / self.factor, limit.span))
         self.found.resize(now, self.discovery.believed or UNLIMITED)
 
     def wait(self, now: float, amount: float) -> float:
@@ -63,15 +68,19 @@ class Axis:
         """A request was refused, so it is no part of what passed."""
         self.found.give_back(self._counted(self.found, sent), 1.0)
 
+    def is_used_up(self, now: float) -> bool:
+        """Whether the named limit is nearly used up by our own count."""
+        return self.named.used(now) >= USED * self.named.limit.amount
+
     def stopped(self, now: float) -> None:
         """A 429 where the windows had let the request go.
 
         With a window nearly used up it came a moment too early: more time is left for the way.
         """
-        nearly = any(w.used(now) >= USED * w.limit.amount for w in (self.named, self.found))
+        nearly = self.is_used_up(now) or self.found.used(now) >= USED * self.found.limit.amount
         if nearly and not self.discovery.is_trying:
             self.patience = min(2 * self.patience, LONGEST_PATIENCE)
-        if self.named.used(now) < USED * self.named.limit.amount:
+        if not self.is_used_up(now):
             self.discovery.stopped(now)
 
     def reopened(self, now: float, sent: float) -> None:

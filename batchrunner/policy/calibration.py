@@ -2,14 +2,27 @@
 
 How a service estimates a prompt at admission is its secret; that it counts otherwise than we do
 shows in ``x-ratelimit-remaining-tokens``. As long as nothing has stopped counting, which is the
-first minute, its count and ours are of the same requests, and their ratio, where the count is
-highest, is what our expectation is multiplied with from then on.
+first minute, its count and ours are of the same requests. If it counts by windows, its count is
+``factor * ours``; if by a bucket, that less ``limit / span * age``, which has drained meanwhile.
+The better of the two says what the factor is. Requests of one burst arrive in another order than
+they left, so only the highest counts of each second are compared: they are of the same requests.
+
+From then on refusals tell: who is refused ``c`` tokens with ``x`` in the window knows that
+``factor * (x + c)`` is more than the limit. Each one adds at least a little, and each span that
+was used up without one takes a part of that away again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ENOUGH = 0.2  #: of the limit that must be used for the ratio to count
-MARGIN = 1.01  #: of safety, since a comparison is never exact; also the step after a refusal
+from .ratelimit import Limit
+
+ENOUGH = 0.2  #: of the limit that must be used for a comparison to count
+FALLEN = 0.7  #: of the highest count; below it a window has begun anew
+COMPLETE = 0.9  #: of a second's requests that must be answered before it is compared
+STEP = 1.005  #: what a refusal adds, since no fit is exact
+EASE = 1.0005  #: what a span that was used up takes away
+USED_UP = 0.97  #: the part of a limit that must be taken for its holding to mean anything
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
@@ -20,38 +33,107 @@ class Mark:
     expected: float = 0.0  #: tokens expected of all requests so far
     expired: int = 0  #: how often something had stopped counting
     returned: int = 0  #: how often something had turned out not to count
+    age: float = 0.0  #: seconds since the first request
+
+
+@dataclass(slots=True)
+class _Second:
+    """The highest counts of the requests that were sent within one second."""
+
+    sent: int = 0
+    replies: int = 0
+    expected: float = 0.0
+    used: float = 0.0
+    drained: float = 0.0  #: what a bucket may have lost until then
 
 
 @dataclass(slots=True)
 class Calibration:
-    """The ratio of what is charged to what was expected."""
+    """The ratio of what is charged to what is expected."""
 
     factor: float = 1.0
-    _used: float = field(init=False, default=0.0)
-    _expected: float = field(init=False, default=0.0)
+    _seconds: dict[int, _Second] = field(init=False, default_factory=dict)
     _returned: int = field(init=False, default=0)
+    _then: float = field(init=False, default=0.0)  #: expected of the requests that were compared
+    _now: float = field(init=False, default=0.0)  #: what would be expected of them by now
+    _began: float | None = field(init=False, default=None)
+    _changed: float = field(init=False, default=0.0)
+    _is_used_up: bool = field(init=False, default=False)
 
-    def compare(self, mark: Mark, used: float, limit: float) -> None:
-        """The service counts ``used`` of ``limit`` after the request that was sent at ``mark``."""
+    def mark(self, now: float, expected: float, expired: int) -> Mark:
+        """Where our count stands when a request is sent at ``now``."""
+        if self._began is None:
+            self._began = now
+        mark = Mark(expected, expired, self._returned, now - self._began)
+        if not expired:
+            self._second(mark).sent += 1
+        return mark
+
+    def compare(
+        self, mark: Mark, limit: Limit, used: float, *, then: float, expected: float
+    ) -> None:
+        """The service counts ``used`` of ``limit`` after the request that was sent at ``mark``.
+
+        Of that request alone we expected ``then``, and would expect ``expected`` now: what was
+        learned since is no difference between the service and us.
+        """
         if mark.expired or mark.returned != self._returned:
             return
-        # Requests of one burst arrive in another order than they left: only the highest of both
-        # counts are of the same requests.
-        self._used = max(self._used, used)
-        self._expected = max(self._expected, mark.expected)
-        if self._used >= ENOUGH * limit and self._expected:
-            self.factor = min(HIGHEST, max(LOWEST, MARGIN * self._used / self._expected))
+        self._then += then
+        self._now += expected
+        second = self._second(mark)
+        second.replies += 1
+        second.expected = max(second.expected, mark.expected)
+        second.used = max(second.used, used)
+        second.drained = max(second.drained, mark.age * limit.amount / limit.span)
+        if (factor := _fit(self._seconds, ENOUGH * limit.amount)) is not None and self._now:
+            self.factor = _within(factor * self._then / self._now)
 
     def return_(self) -> None:
         """Something that was expected does not count: marks that were made with it are wrong."""
         self._returned += 1
-        self._expected = 0.0
+        self._seconds.clear()
 
-    @property
-    def returned(self) -> int:
-        """How often that happened."""
-        return self._returned
+    def correct(self, now: float, limit: Limit, used: float, refused: float) -> None:
+        """The service refused ``refused`` more than ``used``, which by our count was within."""
+        self._set(now, max(self.factor * STEP, limit.amount / (used + refused)))
 
-    def correct(self) -> None:
-        """The service refused what by our count was within the limit."""
-        self.factor = min(HIGHEST, self.factor * MARGIN)
+    def ease(self, now: float, share: float, limit: Limit) -> bool:
+        """A request passed while ``share`` of the limit was taken; True where that eases it."""
+        self._is_used_up = self._is_used_up or share >= USED_UP
+        if not self._is_used_up or now < self._changed + limit.span:
+            return False
+        self._set(now, self.factor / EASE)
+        return True
+
+    def _second(self, mark: Mark) -> _Second:
+        return self._seconds.setdefault(int(mark.age), _Second())
+
+    def _set(self, now: float, factor: float) -> None:
+        self.factor, self._changed, self._is_used_up = _within(factor), now, False
+
+
+def _fit(seconds: Mapping[int, _Second], enough: float) -> float | None:
+    """The factor that fits best; None where too little was used to tell."""
+    same: list[_Second] = []
+    highest = 0.0
+    for _, second in sorted(seconds.items()):
+        if second.replies < COMPLETE * second.sent:
+            continue
+        if second.used < FALLEN * highest:
+            break
+        highest = max(highest, second.used)
+        same.append(second)
+    if highest < enough:
+        return None
+
+    def fit(drains: float) -> tuple[float, float]:
+        points = [(s.expected, s.used + drains * s.drained) for s in same]
+        factor = sum(e * u for e, u in points) / sum(e * e for e, _ in points)
+        return sum((u - factor * e) ** 2 for e, u in points), factor
+
+    return min(fit(0.0), fit(1.0))[1]
+
+
+def _within(factor: float) -> float:
+    return min(HIGHEST, max(LOWEST, factor))

@@ -1,8 +1,13 @@
 """How many tokens a job will be charged, learned from what earlier ones were.
 
 Azure charges at admission: an estimate of the prompt from its characters, plus the most that the
-answer may use (Microsoft Learn, "Azure OpenAI quotas and limits"). Bytes per token and the length
-of answers differ by model and language, so both are learned from ``usage``.
+answer may use (Microsoft Learn, "Azure OpenAI quotas and limits"). How many tokens a byte is
+worth differs by model and language, and a part of each body is JSON and no prompt. So for each
+model a line through size and tokens is fitted to ``usage``, by least squares that forget:
+
+    prompt = mean_tokens + slope * (size - mean_size)
+
+with the slope held near a quarter of a token for each byte until the sizes differ enough to tell.
 """
 
 from dataclasses import dataclass, field
@@ -13,34 +18,59 @@ BYTES_PER_TOKEN = 4.0  #: a fair start for English text
 ANSWER = 256.0  #: tokens, for jobs that leave the length of the answer open
 WEIGHT = 0.002  #: of one reply in the learned averages, when there were many
 HEAD_START = 5  #: replies that the values to start with are worth
+STIFFNESS = 100.0  #: square bytes of variance that the slope to start with is worth
 
 
 @dataclass(slots=True)
-class _Averages:
+class _Line:
+    """Tokens of a prompt by its size."""
+
+    _size: float = 0.0
+    _tokens: float = 0.0
+    _variance: float = 0.0
+    _covariance: float = 0.0
+
+    def at(self, size: float) -> float:
+        """The tokens that a prompt of ``size`` is expected to have."""
+        slope = (self._covariance + STIFFNESS / BYTES_PER_TOKEN) / (self._variance + STIFFNESS)
+        return max(0.0, self._tokens + slope * (size - self._size))
+
+    def learn(self, size: float, tokens: float, weight: float) -> None:
+        """Take in one prompt."""
+        off_size, off_tokens = size - self._size, tokens - self._tokens
+        self._size += weight * off_size
+        self._tokens += weight * off_tokens
+        self._variance = (1 - weight) * (self._variance + weight * off_size * off_size)
+        self._covariance = (1 - weight) * (self._covariance + weight * off_size * off_tokens)
+
+
+@dataclass(slots=True)
+class _Model:
     replies: int = 0
-    bytes_per_token: float = BYTES_PER_TOKEN
+    prompt: _Line = field(default_factory=_Line)
     answer: float = ANSWER
 
 
 @dataclass(slots=True)
 class Estimate:
-    """Averages for each model."""
+    """What is known of each model."""
 
-    _models: dict[str, _Averages] = field(default_factory=dict)
+    _models: dict[str, _Model] = field(default_factory=dict)
 
     def tokens(self, job: Job) -> float:
         """What the job is expected to be charged: its prompt and the most it may answer."""
-        averages = self._models.get(job.model) or _Averages()
-        answer = averages.answer if job.answer_tokens is None else job.answer_tokens
-        return len(job.body) / averages.bytes_per_token + answer
+        model = self._models.get(job.model)
+        if model is None:
+            model = self._models[job.model] = _Model()
+        answer = model.answer if job.answer_tokens is None else job.answer_tokens
+        return model.prompt.at(len(job.body)) + answer
 
     def learn(self, job: Job, usage: Usage) -> None:
         """Take in what a reply says was used."""
-        averages = self._models.setdefault(job.model, _Averages())
-        averages.replies += 1
-        weight = max(WEIGHT, 1 / (averages.replies + HEAD_START))
+        model = self._models.setdefault(job.model, _Model())
+        model.replies += 1
+        weight = max(WEIGHT, 1 / (model.replies + HEAD_START))
         if usage.prompt:
-            seen = len(job.body) / usage.prompt
-            averages.bytes_per_token += weight * (seen - averages.bytes_per_token)
+            model.prompt.learn(len(job.body), usage.prompt, weight)
         if usage.completion:
-            averages.answer += weight * (usage.completion - averages.answer)
+            model.answer += weight * (usage.completion - model.answer)

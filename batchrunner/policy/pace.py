@@ -14,7 +14,8 @@ from .ratelimit import Limit
 from .window import UNLIMITED, Window
 
 PARTS, SMALLEST_PART = 4, 4.0  #: of a first burst
-BRISK = 3.0  #: times the pace of the limit that is kept to once the limit was reached
+BRISK = 10.0  #: times the pace of the limit that is kept to once the limit was reached
+CAREFUL = 3.0  #: the same, where the limit was only found
 REFUSAL = 0.2  #: seconds that a refusal takes, to begin with
 SHORTEST_REFUSAL, LONGEST_REFUSAL = 0.05, 5.0
 
@@ -51,13 +52,13 @@ class Pace:
         self._is_hurried = True
         self._window.resize(0.0, UNLIMITED)
 
-    def adapt(self, now: float, limit: Limit, use: float) -> None:
+    def adapt(self, now: float, limit: Limit, use: float, *, is_named: bool) -> None:
         """Follow the limit of the quota, of which a share of ``use`` is taken."""
         if math.isinf(limit.amount):
             self._window.resize(now, UNLIMITED)
             return
         self.is_even = use >= USED or (self.is_even and use > 0)
-        brisk = Limit(1.0, limit.span / limit.amount / BRISK)
+        brisk = Limit(1.0, limit.span / limit.amount / (BRISK if is_named else CAREFUL))
         part = Limit(max(SMALLEST_PART, limit.amount / PARTS), self.refusal)
         if self.is_even and not self._is_hurried:
             part = brisk

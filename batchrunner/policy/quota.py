@@ -51,6 +51,10 @@ class Quota:
         """Whether somebody said how many requests or tokens there are."""
         return self._requests.limit is not None or self._tokens.limit is not None
 
+    def fits(self, tokens: float) -> bool:
+        """Whether a request that is charged ``tokens`` can ever pass, as far as is known."""
+        return tokens <= self._tokens.largest
+
     def closed_until(self, now: float) -> float | None:
         """When a closed quota opens; None where it is open."""
         return self._closed_until if self._closed_until - now > EPSILON else None
@@ -59,7 +63,7 @@ class Quota:
         """Seconds until one request of ``tokens`` may be sent."""
         wait = max(
             self._requests.wait(now, 1.0),
-            self._tokens.wait(now, tokens * self._calibration.factor),
+            self._tokens.wait(now, tokens),
             self._pace.wait(now) if self._pace.is_even else 0.0,
         )
         if not self._is_probing:
@@ -89,11 +93,11 @@ class Quota:
             else:  # it has not been refused in time
                 self._reopen(now, self._probe_sent)
         self._requests.take(now, 1.0)
-        self._tokens.take(now, tokens * self._calibration.factor)
+        self._tokens.take(now, tokens)
         self._pace.take(now)
         self._set_pace(now)
         self._expected += tokens
-        return Mark(self._expected, self._tokens.named.expired, self._calibration.returned)
+        return self._calibration.mark(now, self._expected, self._tokens.named.expired)
 
     def give_back(self, sent: float, tokens: float, generation: int) -> None:
         """Return what a request sent at ``sent`` took, but that never reached the service."""
@@ -115,6 +119,9 @@ class Quota:
         else:
             self._requests.passed(now)
             self._tokens.passed(now)
+            named = self._tokens.named
+            if self._calibration.ease(now, named.used(now) / named.limit.amount, named.limit):
+                self._calibrate(now)
             self._set_pace(now)
 
     def refuse(self, sent: float, tokens: float) -> None:
@@ -122,14 +129,16 @@ class Quota:
         self._requests.refuse(sent)
         self._return(sent, tokens)
 
-    def throttle(self, now: float, sent: float, generation: int, verdict: Throttled) -> bool:
+    def throttle(
+        self, now: float, sent: float, tokens: float, generation: int, verdict: Throttled
+    ) -> bool:
         """Close after a 429; returns whether it began a burst, False for late news of one."""
         self._pace.refused(now - sent)
         if generation != self.generation:
             return False
-        self._note(now, verdict.cause)
         self._failed_probes += self._is_probing
-        asked = verdict.wait if self._is_trusted else None
+        asked = self._asked(now, verdict) if self._is_trusted else None
+        self._note(now, tokens, verdict.cause)
         pause = self._pause(asked)
         self._asked_until = now + (asked or 0.0)
         self.throttled += pause
@@ -138,13 +147,20 @@ class Quota:
         self.generation += 1
         return True
 
-    def advertise(self, now: float, limits: Advertised, mark: Mark) -> None:
-        """Take in what a reply says of the limits; what it leaves out still holds."""
+    def advertise(
+        self, now: float, limits: Advertised, mark: Mark, then: float, expected: float
+    ) -> None:
+        """Take in what a reply says of the limits; what it leaves out still holds.
+
+        The request was sent at ``mark`` as one of ``then`` tokens; by what is known now it is one
+        of ``expected``.
+        """
         if limits is NOTHING:
             return
         if limits.tokens is not None and limits.tokens_left is not None:
-            total = limits.tokens.amount
-            self._calibration.compare(mark, total - limits.tokens_left, total)
+            used = limits.tokens.amount - limits.tokens_left
+            self._calibration.compare(mark, limits.tokens, used, then=then, expected=expected)
+            self._calibrate(now)
         for axis, limit in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
             if limit is not None and limit != axis.advertised:
                 axis.advertised = limit
@@ -152,21 +168,32 @@ class Quota:
                 self._set_pace(now)
 
     def _return(self, sent: float, tokens: float) -> None:
-        self._tokens.give_back(sent, tokens * self._calibration.factor)
+        self._tokens.give_back(sent, tokens)
         self._expected -= tokens
         self._calibration.return_()
 
-    def _note(self, now: float, cause: Cause) -> None:
+    def _note(self, now: float, tokens: float, cause: Cause) -> None:
         """Learn from the first 429 of a burst; a failed probe says nothing new."""
         if cause is Cause.CAPACITY:
             self._requests.discovery.interrupted()
             self._tokens.discovery.interrupted()
         elif not self._is_probing:
             if cause is Cause.TOKENS:
-                self._calibration.correct()
+                self._correct(now, tokens)
                 self._tokens.stopped(now)
             else:
                 self._requests.stopped(now)
+
+    def _correct(self, now: float, refused: float) -> None:
+        if self._tokens.limit is not None and self._tokens.is_used_up(now):
+            used = self._tokens.named.used(now)
+            self._calibration.correct(now, self._tokens.limit, used, refused)
+            self._calibrate(now)
+
+    def _calibrate(self, now: float) -> None:
+        if self._tokens.factor != self._calibration.factor:
+            self._tokens.factor = self._calibration.factor
+            self._tokens.adopt(now)
 
     def _reopen(self, now: float, sent: float) -> None:
         self._is_trusted = self._is_trusted and sent >= self._asked_until - EPSILON
@@ -176,7 +203,15 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
-        self._pace.adapt(now, self._requests.narrowest, self._requests.use(now))
+        limit = self._requests.narrowest
+        is_named = limit is self._requests.named.limit
+        self._pace.adapt(now, limit, self._requests.use(now), is_named=is_named)
+
+    def _asked(self, now: float, verdict: Throttled) -> float | None:
+        """What to wait for: room for one request where we know the limit, else all of it."""
+        axes = {Cause.REQUESTS: self._requests, Cause.TOKENS: self._tokens}
+        axis = axes.get(verdict.cause)
+        return verdict.asked if axis is not None and axis.is_used_up(now) else verdict.wait
 
     def _pause(self, asked: float | None) -> float:
         own = FIRST_PAUSE * 2.0 ** min(self._failed_probes, 6)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+from ..model import Job
 from .adaptive import Adaptive
 from .breaker import Breaker, State
 from .quota import Quota
@@ -40,6 +41,10 @@ class Region:
     def serves(self, model: str) -> bool:
         """Whether the region can answer jobs of ``model`` in this run."""
         return not self.barred and model not in self.missing
+
+    def fits(self, job: Job) -> bool:
+        """Whether the most that the answer may use, which counts in full, is within the limit."""
+        return job.answer_tokens is None or self.quota.fits(job.answer_tokens)
 
     def readmit(self, model: str) -> None:
         """The region answered a job of ``model`` after all."""

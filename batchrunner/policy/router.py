@@ -89,7 +89,9 @@ class Router:
         tokens = self.estimate.tokens(job)
         soonest, busy, found = math.inf, False, False
         for tier in self._tiers:
-            candidates = [r for r in tier if r.name not in avoid and r.serves(job.model)]
+            candidates = [
+                r for r in tier if r.name not in avoid and r.serves(job.model) and r.fits(job)
+            ]
             if not candidates:
                 continue
             if found and tier[0].is_fallback and (busy or waited < self.fallback_after):
@@ -117,7 +119,9 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
-        region.quota.advertise(now, limits, lease.mark)
+        if limits is not NOTHING:
+            expected = self.estimate.tokens(lease.job)
+            region.quota.advertise(now, limits, lease.mark, lease.tokens, expected)
         if region.quota.known:
             region.adaptive.trust()
         match verdict:
@@ -130,7 +134,9 @@ class Router:
             case Throttled():
                 region.breaker.succeed(lease.breaker_generation)
                 region.quota.refuse(lease.sent, lease.tokens)
-                if region.quota.throttle(now, lease.sent, lease.quota_generation, verdict):
+                if region.quota.throttle(
+                    now, lease.sent, lease.tokens, lease.quota_generation, verdict
+                ):
                     region.adaptive.cut()
             case Oversized():
                 region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)

@@ -43,10 +43,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """A limit is reached; leave this quota alone for ``wait`` seconds. Nobody's fault."""
+    """A limit is reached; leave this quota alone for ``wait`` seconds. Nobody's fault.
+
+    ``asked`` is the wait that the service names for this request, which may be far too short
+    where more than one is to follow.
+    """
 
     cause: Cause
     wait: float | None  #: None where the service does not say
+    asked: float | None = None
     outcome = "throttled"
 
 
@@ -181,10 +186,11 @@ def _throttled(reply: Reply, said: _Said) -> Verdict:
     if not _BILLING.isdisjoint((said.code, said.kind)):
         return Barred(f"429 {said.message}")
     cause = _cause(reply, said)
-    wait = _wait(reply, said, cause)
+    asked = max(retry_after(reply.headers, said.message), default=None)
+    wait = _wait(reply, cause, asked)
     if _TOO_LARGE.search(said.message) or (wait is not None and wait >= HOUR):
         return Oversized(said.message)
-    return Throttled(cause, wait)
+    return Throttled(cause, wait, asked)
 
 
 def _cause(reply: Reply, said: _Said) -> Cause:
@@ -203,15 +209,14 @@ def _cause(reply: Reply, said: _Said) -> Cause:
     return Cause.OTHER
 
 
-def _wait(reply: Reply, said: _Said, cause: Cause) -> float | None:
-    """The longest wait that the reply asks for.
+def _wait(reply: Reply, cause: Cause, asked: float | None) -> float | None:
+    """The longest wait that the reply speaks of.
 
     A token limit that asks for a second or less is not believed: its window is a minute.
     """
     headers = reply.headers
-    asked = list(retry_after(headers, said.message))
     reset = duration(headers.get(f"x-ratelimit-reset-{cause}"))
-    wait = max([*asked, *([reset] if reset else [])], default=None)
+    wait = max((seconds for seconds in (asked, reset) if seconds), default=None)
     if cause is Cause.TOKENS and (wait is None or wait <= 1):
         return reset or duration(headers.get("x-ratelimit-renewalperiod-tokens")) or TOKEN_PAUSE
     if cause is Cause.CAPACITY and wait is None:

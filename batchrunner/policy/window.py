@@ -5,7 +5,7 @@ bucket, it never refuses a client that stays within the limit in *every* window 
 So a window remembers what was taken, and when each part stops counting: a span after the latest
 moment at which the service may have counted it. What was taken within a small part of the span is
 kept together, so that a window costs the same whatever the traffic, and errs towards waiting by
-less than one percent. What no longer counts is remembered a little longer, in case the limit
+a thousandth. What no longer counts is remembered a little longer, in case the limit
 turns out to hold for a longer span.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from .ratelimit import MINUTE, Limit
 
 EPSILON = 1e-6  #: a smaller shortfall is rounding, and waiting for it would never end
-BINS = 128
+BINS = 1000
 MEMORY = 2 * MINUTE  #: seconds that what was taken is remembered
 UNLIMITED = Limit(math.inf, MINUTE)
 
