@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass, field
 
 from .discovery import USED, Discovery
-from .ratelimit import Limit
+from .ratelimit import Advertised, Limit
 from .window import UNLIMITED, Window
 
 SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
 SLACK_SHARE = 0.02  #: of a window's span, at most
 LONGEST_PATIENCE = 4.0
+MORE_THAN_A_SLICE = 1.5  #: slices that the service must count for its window to be no slice
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Axis:
     advertised: Limit | None = None
     patience: float = 1.0  #: times the slack; grows when requests come too early
     factor: float = 1.0  #: what the service counts for a unit of ours
+    is_whole: bool = field(init=False, default=False)  #: a minute is not cut into slices
     largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
@@ -45,6 +47,19 @@ class Axis:
         self.largest = limit.amount
         self.named.resize(now, Limit(limit.amount / self.factor, limit.span))
         self.found.resize(now, self.discovery.believed or UNLIMITED)
+
+    def unsliced(self, said: Advertised) -> Limit | None:
+        """The request limit that a reply names.
+
+        A limit of a minute is taken to hold in slices of it, of which no more than one is ever
+        sent at once; a service that counts more than that at a time does not cut the minute.
+        """
+        if said.minute is None or said.requests is None:
+            return said.requests
+        counted = said.minute.amount - (said.requests_left or said.minute.amount)
+        if counted > MORE_THAN_A_SLICE * said.requests.amount:
+            self.is_whole = True
+        return said.minute if self.is_whole else said.requests
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until both windows have room for ``amount``."""
@@ -85,7 +100,7 @@ class Axis:
 
     def reopened(self, now: float, sent: float) -> None:
         """After a closed time, the request sent at ``sent`` was let through."""
-        self.discovery.reopened(sent, self.found)
+        self.discovery.reopened(sent, self.found, is_named=self.limit is not None)
         self.adopt(now)
 
     def passed(self, now: float) -> None:

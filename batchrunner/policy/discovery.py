@@ -27,7 +27,7 @@ EARLIER = 0.9  #: the part of the span that a try keeps
 MORE = 1.05  #: the amount of the first try; every success doubles the step, up to ``MOST``
 MOST = 1.5
 AGAIN = 4.0  #: spans; two 429s within them are no accident
-PRICE = 50.0  #: seconds to the next try for every second that a failed one cost
+PRICE = 70.0  #: seconds to the next try for every second that a failed one cost
 
 
 @dataclass(slots=True)
@@ -59,8 +59,11 @@ class Discovery:
             self.believed, self._held, self._more = self._held, None, MORE
             self._next_try = math.inf
 
-    def reopened(self, sent: float, window: Window) -> None:
-        """The first request after that, sent at ``sent``, was let through."""
+    def reopened(self, sent: float, window: Window, *, is_named: bool) -> None:
+        """The first request after that, sent at ``sent``, was let through.
+
+        Where somebody names a limit, a single surprise is no reason to believe in another.
+        """
         if self._stopped is None:
             return
         stopped, self._stopped = self._stopped, None
@@ -68,6 +71,8 @@ class Discovery:
         self._changed, self._is_used_up = sent, False
         if self._next_try == math.inf:  # it was a try that ended here
             self._next_try = sent + PRICE * (sent - stopped)
+            return
+        if is_named and not again:
             return
         span = self._span
         amount, first = window.taken(stopped - span, sent)

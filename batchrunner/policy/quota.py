@@ -161,7 +161,8 @@ class Quota:
             used = limits.tokens.amount - limits.tokens_left
             self._calibration.compare(mark, limits.tokens, used, then=then, expected=expected)
             self._calibrate(now)
-        for axis, limit in ((self._requests, limits.requests), (self._tokens, limits.tokens)):
+        requests = self._requests.unsliced(limits)
+        for axis, limit in ((self._requests, requests), (self._tokens, limits.tokens)):
             if limit is not None and limit != axis.advertised:
                 axis.advertised = limit
                 axis.adopt(now)

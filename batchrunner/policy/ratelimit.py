@@ -48,6 +48,8 @@ class Advertised:
     requests: Limit | None = None
     tokens: Limit | None = None
     tokens_left: float | None = None  #: of the token limit, after the request that was answered
+    minute: Limit | None = None  #: the request limit unsliced, where it is taken to be sliced
+    requests_left: float | None = None
 
 
 NOTHING = Advertised()
@@ -62,10 +64,13 @@ def advertised(headers: Mapping[str, str]) -> Advertised:
     tokens = amount(headers.get("x-ratelimit-limit-tokens"))
     if requests is None and tokens is None:
         return NOTHING
+    limit = None if requests is None else _renewed(requests, headers)
     return Advertised(
-        None if requests is None else _renewed(requests, headers),
+        limit,
         None if tokens is None else Limit(tokens, _period(headers, "tokens") or MINUTE),
         amount(headers.get("x-ratelimit-remaining-tokens")),
+        None if limit is None or limit.amount == requests else Limit(requests or 0.0, MINUTE),
+        amount(headers.get("x-ratelimit-remaining-requests")),
     )
 
 

@@ -24,6 +24,7 @@ from .region import Region, RegionStatus
 from .verdict import (
     Answered,
     Barred,
+    Cause,
     Faulty,
     Hindered,
     Oversized,
@@ -133,7 +134,10 @@ class Router:
                 self._passed(now, lease)
             case Throttled():
                 region.breaker.succeed(lease.breaker_generation)
-                region.quota.refuse(lease.sent, lease.tokens)
+                if verdict.cause is Cause.CAPACITY:  # the quota was not asked
+                    region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
+                else:
+                    region.quota.refuse(lease.sent, lease.tokens)
                 if region.quota.throttle(
                     now, lease.sent, lease.tokens, lease.quota_generation, verdict
                 ):

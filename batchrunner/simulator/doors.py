@@ -70,7 +70,7 @@ class Doors:
         self._key(visit)
         order, model = self._read(visit)
         self._room(visit, in_flight)
-        self._quota.scale(factor)
+        self._quota.scale(visit.began, factor)
         decision = self._quota.ask(visit.began, self._charge(order))
         if decision.axis:
             wait = self._wait(visit, decision.wait)

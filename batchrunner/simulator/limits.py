@@ -258,12 +258,15 @@ class Quota:
             self.tokens.limit if self.tokens else 0.0,
         )
 
-    def scale(self, factor: float) -> None:
-        """Set both limits to ``factor`` times what they were at the beginning."""
-        if self.requests:
-            self.requests.limit = self._full[0] * factor
-        if self.tokens:
-            self.tokens.limit = self._full[1] * factor
+    def scale(self, now: float, factor: float) -> None:
+        """Set both limits to ``factor`` times what they were at the beginning.
+
+        What a bucket has lost until ``now`` it lost at the speed of the limit that held.
+        """
+        for meter_, full in zip((self.requests, self.tokens), self._full, strict=True):
+            if meter_:
+                meter_.used(now)
+                meter_.limit = full * factor
 
     def ask(self, now: float, tokens: int) -> Decision:
         """Charge a call of ``tokens`` if it fits; if both axes refuse, the longer wait is told."""
