@@ -28,6 +28,7 @@ from .inputs.jsonl import Defaults
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
+from .inputs.tokens import counter
 from .ledger import Ledger, is_done, set_aside
 from .outputs.disk import disk_error
 from .outputs.done import DoneSet
@@ -157,8 +158,14 @@ async def _supervise(
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
     ledger.input_ = {"path": str(source), "lines": found.lines, **asdict(found.identity)}
-    async with Source(source) as lines, open_caller(settings) as caller:
-        feed = Feed(lines, defaults(settings), skip=ledger.is_done, limit=settings.limit)
+    async with Source(source) as lines, open_caller(settings, ledger.stats) as caller:
+        feed = Feed(
+            lines,
+            defaults(settings),
+            skip=ledger.is_done,
+            limit=settings.limit,
+            count=counter() if settings.count_tokens else None,
+        )
         yield Supervisor(
             feed=feed,
             caller=caller,

@@ -7,7 +7,8 @@ from random import Random
 
 import anyio
 
-from .model import Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .hedge import Hedge
+from .model import CANCELLED, Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import Lease
@@ -27,6 +28,19 @@ from .pool import RegionPool
 Send = Callable[[str, Job], Awaitable[Reply | Fault]]
 
 HINDRANCE_PAUSE = 1.0  #: seconds until our own machine may have room again
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """One attempt that has ended."""
+
+    attempt: Attempt
+    verdict: Verdict
+    reply: Reply | None
+
+    @property
+    def is_last_word(self) -> bool:
+        return isinstance(self.verdict, Answered | Refused)
 
 
 @dataclass(slots=True)
@@ -64,6 +78,7 @@ class Caller:
     retry: Retry
     rng: Random
     closed: anyio.Event = field(default_factory=anyio.Event)  #: set when the pool closes
+    hedge: Hedge | None = None  #: None sends nothing twice
     left: Callable[[Sequence[Attempt]], None] = lambda _: None  #: told the attempts of such jobs
 
     async def call(self, job: Job) -> Result | None:
@@ -81,9 +96,11 @@ class Caller:
                 journey.failed.clear()
                 journey.rounds += 1
                 continue
-            result = await self._decide(journey, lease, await self._attempt(journey, lease))
-            if result is not None:
-                return result
+            attempts = await self._attempts(journey, lease)
+            journey.attempts += (ended.attempt for ended in attempts)
+            for ended in reversed(attempts):
+                if (result := await self._decide(journey, ended)) is not None:
+                    return result
 
     def close(self) -> None:
         """Start nothing more; requests in flight are still waited for."""
@@ -102,38 +119,69 @@ class Caller:
         message = "the job is larger than the limit of every region: shorten it or its max_tokens"
         return journey.end(Failure("too_large", message, retryable=False))
 
-    async def _attempt(self, journey: _Journey, lease: Lease) -> Verdict:
+    async def _attempts(self, journey: _Journey, lease: Lease) -> list[_Ended]:
+        """Send once; and once more elsewhere, where the answer is later than nearly all others.
+
+        The first last word ends both, and comes last.
+        """
+        patience = None if self.hedge is None else self.hedge.patience
+        if patience is None:
+            return [await self._attempt(journey, lease)]
+        ended: list[_Ended] = []
+        sent = {lease.region.name}
+        async with anyio.create_task_group() as group:
+
+            async def attempt(lease: Lease) -> None:
+                ended.append(await self._attempt(journey, lease))
+                if ended[-1].is_last_word or len(ended) == len(sent):
+                    group.cancel_scope.cancel()
+
+            async def again() -> None:
+                await anyio.sleep(patience)
+                other = self.pool.lease_nowait(journey.job, journey.avoid | sent)
+                if other is not None:
+                    sent.add(other.region.name)
+                    await attempt(other)
+
+            group.start_soon(attempt, lease)
+            group.start_soon(again)
+        return sorted(ended, key=lambda one: one.is_last_word)
+
+    async def _attempt(self, journey: _Journey, lease: Lease) -> _Ended:
         """Send once, note how it ended, and give the lease back whatever happens."""
         clock = asyncio.get_running_loop().time
         region = lease.region.name
         verdict: Verdict | None = None
         limits = NOTHING
-        outcome: Reply | Fault | None = None
+        reply: Reply | None = None
         try:
             outcome = await self.send(region, journey.job)
             verdict = judge(outcome)
             if isinstance(outcome, Reply):
-                limits = advertised(outcome.headers)
+                reply, limits = outcome, advertised(outcome.headers)
         finally:
             self.pool.settle(lease, verdict, limits)
-        journey.reply = outcome if isinstance(outcome, Reply) else None
-        status = None if journey.reply is None else journey.reply.status
+            if verdict is None:
+                journey.attempts.append(Attempt(region, CANCELLED, None, clock() - lease.sent))
+        status = None if reply is None else reply.status
         cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
         seconds = clock() - lease.sent
-        journey.attempts.append(Attempt(region, verdict.outcome, status, seconds, cause))
-        return verdict
+        if self.hedge is not None and isinstance(verdict, Answered):
+            self.hedge.learn(seconds)
+        return _Ended(Attempt(region, verdict.outcome, status, seconds, cause), verdict, reply)
 
-    async def _decide(self, journey: _Journey, lease: Lease, verdict: Verdict) -> Result | None:
+    async def _decide(self, journey: _Journey, ended: _Ended) -> Result | None:
         """What a verdict means for the job; None sends it to the next region."""
-        match verdict:
+        journey.reply = ended.reply
+        match ended.verdict:
             case Answered(usage):
                 return journey.end(usage=usage)
             case Refused(code, message):
                 return journey.end(Failure(code, message, retryable=False))
             case Oversized():
-                journey.too_small.add(lease.region.name)
+                journey.too_small.add(ended.attempt.region)
             case Faulty(outcome, message):
-                journey.failed.add(lease.region.name)
+                journey.failed.add(ended.attempt.region)
                 journey.faults += not self.pool.is_down(journey.job.model)
                 if self.retry.gives_up(journey.faults):
                     return journey.end(Failure(outcome, message, retryable=True))

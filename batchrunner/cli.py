@@ -70,6 +70,20 @@ def run(  # noqa: PLR0913 - an option each
     fallback_after: Annotated[
         float | None, typer.Option(help="seconds to wait for Azure before plain OpenAI  [0]")
     ] = None,
+    fallback_max_share: Annotated[
+        float | None, typer.Option(help="most of the answers that OpenAI may give, 0 to 1  [1]")
+    ] = None,
+    fallback_max_cost: Annotated[
+        float | None, typer.Option(help="most US dollars for plain OpenAI")
+    ] = None,
+    hedge: Annotated[
+        bool | None,
+        typer.Option("--hedge", help="ask a second region when an answer is very late"),
+    ] = None,
+    count_tokens: Annotated[
+        bool | None,
+        typer.Option("--count-tokens", help="count prompts exactly: batchrunner[tokens]"),
+    ] = None,
     max_attempts: Annotated[
         int | None, typer.Option(help="faults of regions after which a job fails  [6]")
     ] = None,

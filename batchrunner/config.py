@@ -51,6 +51,18 @@ class Settings(BaseModel):
     fallback_after: float = Field(
         0.0, ge=0, description="seconds a job waits for Azure before plain OpenAI may take it"
     )
+    fallback_max_share: float = Field(
+        1.0, ge=0, le=1, description="most of the answers that plain OpenAI may give, from 0 to 1"
+    )
+    fallback_max_cost: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="most US dollars for plain OpenAI"
+    )
+    hedge: bool = Field(
+        default=False, description="send a job again, elsewhere, when its answer is very late"
+    )
+    count_tokens: bool = Field(
+        default=False, description="count the tokens of prompts instead of estimating them"
+    )
     max_attempts: int = Field(6, ge=1, description="faults of regions after which a job fails")
     timeout: float = Field(
         300.0, gt=0, allow_inf_nan=False, description="seconds for a whole attempt"

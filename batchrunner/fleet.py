@@ -1,19 +1,24 @@
 """The regions of a run: settings -> the router's accounts, and a caller that uses them."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
 from .caller import Caller
 from .config import Settings
+from .hedge import Hedge
 from .policy.adaptive import CONFIGURED, START, Adaptive
+from .policy.governor import Governor
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
 from .policy.region import Region
 from .policy.retry import Retry
 from .policy.router import Router
 from .pool import RegionPool
-from .targets import Target
+from .prices import cost_usd, price
+from .stats import RegionUsage, Stats
+from .targets import OPENAI, Target
 
 
 def usable(settings: Settings) -> list[Target]:
@@ -21,8 +26,11 @@ def usable(settings: Settings) -> list[Target]:
     return [t for t in settings.targets if not (settings.no_fallback and t.is_fallback)]
 
 
-def make_router(settings: Settings) -> Router:
-    """Accounts for every usable region; those of one quota group share their quota."""
+def make_router(settings: Settings, before: Stats | None = None) -> Router:
+    """Accounts for every usable region; those of one quota group share their quota.
+
+    ``before`` is what earlier runs of the same output did: bounds hold for all of them together.
+    """
     quotas: dict[str, Quota] = {}
     regions = []
     for target in usable(settings):
@@ -41,12 +49,17 @@ def make_router(settings: Settings) -> Router:
                 is_fallback=target.is_fallback,
             )
         )
-    return Router(regions, settings.strategy, settings.fallback_after)
+    return Router(
+        regions,
+        settings.strategy,
+        settings.fallback_after,
+        governor=_governor(settings, before or Stats()),
+    )
 
 
 @asynccontextmanager
-async def open_caller(settings: Settings) -> AsyncIterator[Caller]:
-    """A caller over all usable regions, with its connections."""
+async def open_caller(settings: Settings, before: Stats | None = None) -> AsyncIterator[Caller]:
+    """A caller over all usable regions, with its connections; ``before`` as in ``make_router``."""
     from .sdk import entra_token  # the SDK takes a second, and only a run needs it
     from .wire import AiohttpTransport, Wire
 
@@ -56,7 +69,22 @@ async def open_caller(settings: Settings) -> AsyncIterator[Caller]:
         wire = Wire(targets, transport, settings.timeout, tokens)
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
-        yield Caller(RegionPool(make_router(settings)), wire.send, retry, jitter)
+        pool = RegionPool(make_router(settings, before))
+        hedge = Hedge() if settings.hedge else None
+        yield Caller(pool, wire.send, retry, jitter, hedge=hedge)
+
+
+def _governor(settings: Settings, before: Stats) -> Governor:
+    taken = before.regions.get(OPENAI, RegionUsage())
+    is_unbounded = settings.fallback_max_cost is None
+    return Governor(
+        max_share=settings.fallback_max_share,
+        max_cost=math.inf if settings.fallback_max_cost is None else settings.fallback_max_cost,
+        price=price,
+        answers=before.ok,
+        taken=taken.ok,
+        spent=0.0 if is_unbounded else cost_usd(taken, OPENAI) or 0.0,
+    )
 
 
 def _quota(target: Target) -> Quota:

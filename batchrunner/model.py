@@ -16,6 +16,7 @@ class Job:
     model: str
     body: bytes  #: the request body, a JSON object without its ``model``
     answer_tokens: int | None = None  #: the most the answer may use; None where it is open
+    prompt_tokens: int | None = None  #: None where nobody counted them
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class Usage:
     prompt: int = 0
     completion: int = 0
     cached: int = 0  #: the part of the prompt that was cheaper
+
+
+CANCELLED = "cancelled"  #: the outcome of an attempt that nobody waited for to the end
 
 
 @dataclass(frozen=True, slots=True)

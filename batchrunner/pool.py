@@ -63,6 +63,11 @@ class RegionPool:
         """Whether there is a region that serves anything at all."""
         return any(not region.barred for region in self._router.regions)
 
+    @property
+    def held_back(self) -> str:
+        """Which bound keeps the fallback from taking more; empty while none does."""
+        return self._router.governor.held_back
+
     def is_down(self, model: str) -> bool:
         """Whether every region that serves ``model`` is resting after faults."""
         now = asyncio.get_running_loop().time()
@@ -86,6 +91,13 @@ class RegionPool:
         except asyncio.CancelledError:
             self._withdraw(lane, waiter)
             raise
+
+    def lease_nowait(self, job: Job, avoid: frozenset[str]) -> Lease | None:
+        """A region that takes ``job`` now and that nobody waits for; None where there is none."""
+        if self._closed or self._lanes:
+            return None
+        picked = self._router.pick(asyncio.get_running_loop().time(), job, avoid)
+        return picked if isinstance(picked, Lease) else None
 
     def settle(self, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING) -> None:
         """Report how a leased request ended, which may let others go ahead."""

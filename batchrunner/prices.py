@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from .model import Usage
 from .stats import RegionUsage, Tokens
 
 
@@ -23,20 +24,25 @@ def costs_usd(
     return {name: cost_usd(usage, providers.get(name, "azure")) for name, usage in regions.items()}
 
 
+def price(model: str, usage: Usage) -> float | None:
+    """The cost of one answer of plain OpenAI; None where the model has no known price."""
+    return _cost(model, Tokens(1, usage.prompt, usage.completion, usage.cached), "openai")
+
+
 def _cost(model: str, tokens: Tokens, provider: str) -> float | None:
-    from genai_prices import Usage, calc_price  # heavy, and only wanted now and then
+    import genai_prices  # heavy, and only wanted now and then
 
     if not tokens.answers:
         return 0.0
-    mean = Usage(
+    mean = genai_prices.Usage(
         input_tokens=round(tokens.prompt / tokens.answers),
         cache_read_tokens=round(tokens.cached / tokens.answers),
         output_tokens=round(tokens.completion / tokens.answers),
     )
     for place in (provider, "openai"):
         try:
-            price = calc_price(mean, model_ref=model, provider_id=place)
+            found = genai_prices.calc_price(mean, model_ref=model, provider_id=place)
         except (LookupError, ValueError):  # an unknown model, or numbers that cannot be
             continue
-        return float(price.total_price) * tokens.answers
+        return float(found.total_price) * tokens.answers
     return None

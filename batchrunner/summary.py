@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .model import CANCELLED
 from .policy.region import RegionStatus
 from .stats import RegionUsage, Stats
+from .targets import OPENAI
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Progress:
     stats: Stats  #: of all runs
     regions: Sequence[RegionStatus]
     waiting: int = 0  #: jobs that wait for a region to open
+    held_back: str = ""  #: which bound keeps plain OpenAI from taking more
     note: str = ""  #: what holds the whole run up, in words
 
     @property
@@ -96,9 +99,38 @@ class Summary:
             },
             "cost_usd": _total(self.cost_usd.values()),
             "models": dict(stats.models),
+            "fallback": self.fallback,
+            "hedges": {"calls": self.hedged, "cost_usd": self._hedges_usd()},
             "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,
         }
+
+    @property
+    def fallback(self) -> dict[str, Any]:
+        """What plain OpenAI took."""
+        stats = self.progress.stats
+        taken = stats.regions.get(OPENAI, RegionUsage()).ok
+        return {
+            "jobs": taken,
+            "share": round(taken / stats.ok, 4) if stats.ok else 0.0,
+            "cost_usd": self.cost_usd.get(OPENAI, 0.0),
+            "held_back": self.progress.held_back or None,
+        }
+
+    @property
+    def hedged(self) -> int:
+        """Calls that nobody waited for to the end: another region was faster."""
+        return sum(usage.errors[CANCELLED] for usage in self.progress.stats.regions.values())
+
+    def _hedges_usd(self) -> float | None:
+        """What these may have cost: as much as a mean answer of their region each."""
+        costs = [
+            cost and usage.errors[CANCELLED] * cost / max(1, usage.ok)
+            for name, usage in self.progress.stats.regions.items()
+            if usage.errors[CANCELLED]
+            for cost in [self.cost_usd.get(name)]
+        ]
+        return _total(costs) if costs else 0.0
 
     def _regions(self) -> dict[str, Any]:
         """A row for every region that is configured or ever did something."""

@@ -89,6 +89,7 @@ class Supervisor:
             stats=self.ledger.stats,
             regions=regions,
             waiting=pool.waiting,
+            held_back=pool.held_back,
             note=self._note(),
         )
 
@@ -144,7 +145,9 @@ class Supervisor:
 
     def _no_target(self) -> str:
         """Why jobs are left over, and what to do."""
-        reasons = [f"{r.name}: {r.reason}" for r in self.caller.pool.statistics() if r.reason]
+        pool = self.caller.pool
+        reasons = [f"{r.name}: {r.reason}" for r in pool.statistics() if r.reason]
+        reasons += [f"openai: {pool.held_back}"] if pool.held_back else []
         return (
             "no region is left that can serve the remaining jobs "
             f"({'; '.join(reasons)}): put this right and run the same command again"

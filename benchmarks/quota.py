@@ -249,7 +249,7 @@ def run(cell: tuple[str, str, int]) -> dict[str, Any]:
     failed_calls = _injected(world)
     bound = lower_bound(
         validate({k: v for k, v in usable.items() if v is not None}),
-        charges + charges[:failed_calls["charged"]],
+        charges + charges[: failed_calls["charged"]],
         answers,
         CONCURRENCY,
     )

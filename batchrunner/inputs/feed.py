@@ -1,12 +1,14 @@
 """The second pass: jobs for many workers, read as they are pulled."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Self
 
 from anyio import CancelScope, Lock
 
 from ..model import Job
 from .jsonl import NO_DEFAULTS, BadLine, Defaults, fingerprint, parse
+from .tokens import Count
 
 
 def _nothing_is_done(_ordinal: int, _fingerprint: str) -> bool:
@@ -22,7 +24,7 @@ class Feed:
     is pulled.
 
     ``skip`` is asked with the ordinal and the fingerprint of each line whether its job is done
-    already; those lines are not parsed. ``limit`` is how many lines, done or not, are looked at;
+    already; those lines are not parsed. ``count`` counts the tokens of a prompt. ``limit`` is how many lines, done or not, are looked at;
     blank ones do not count. A line that is no job comes out as a ``BadLine``, in its place.
     """
 
@@ -33,11 +35,13 @@ class Feed:
         *,
         skip: Callable[[int, str], bool] = _nothing_is_done,
         limit: int | None = None,
+        count: Count | None = None,
     ) -> None:
         self._batches = batches
         self._defaults = defaults
         self._skip = skip
         self._left = limit
+        self._count = count
         self._lines: Iterator[bytes] = iter(())
         self._ordinal = -1
         self._ended = False
@@ -76,9 +80,14 @@ class Feed:
                 self._left -= 1
             mark = fingerprint(line)
             if not self._skip(self._ordinal, mark):
-                return parse(line, self._ordinal, self._defaults, mark)
+                return self._counted(parse(line, self._ordinal, self._defaults, mark))
         self.stop()
         return None
+
+    def _counted(self, job: Job | BadLine) -> Job | BadLine:
+        if self._count is None or isinstance(job, BadLine):
+            return job
+        return replace(job, prompt_tokens=self._count(job))
 
     async def _refill(self, spent: Iterator[bytes]) -> None:
         """Fetch lines, unless another worker has replaced the ``spent`` ones meanwhile."""

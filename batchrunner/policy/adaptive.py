@@ -4,14 +4,23 @@ The number starts small and grows by one for each answer, which doubles it every
 as long as it is really used; the first throttling ends that. From then on it is cut once for each
 burst and grows by about one a round trip. A region whose limits are known needs no such caution:
 its windows pace it, and the number is only a cap.
+
+A region whose answers take several times as long as they usually do is overloaded, by us or by
+others: then the number is cut too, once a round trip. What is compared is the time for each token
+of an answer, so that a stretch of long answers is not taken for a collapse.
 """
 
+import math
 from dataclasses import dataclass, field
 
 START = 3  #: also what a wrong key may cost before it is known
 CONFIGURED = 32  #: the same, where the settings say how much may be sent
 CUT = 0.7
 USED = 0.8  #: of the limit that must be in flight for growth to mean anything
+COLLAPSE = math.log(3.0)  #: times as long as usual, as a logarithm
+ENOUGH = 20  #: answers before one can say what is usual
+RECENT, USUAL = 0.1, 0.002  #: weight of an answer in the two averages
+BEGINNING = 36  #: tokens that take as long as the first one, on the public models
 
 
 @dataclass(slots=True)
@@ -22,6 +31,10 @@ class Adaptive:
     start: int = START
     _limit: float = field(init=False)
     _cautious: bool = field(init=False, default=False)
+    _answers: int = field(init=False, default=0)
+    _since_cut: int = field(init=False, default=0)
+    _recent: float = field(init=False, default=0.0)  #: mean logarithm of seconds for a token
+    _usual: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._limit = float(min(self.start, self.cap))
@@ -36,13 +49,29 @@ class Adaptive:
         if not self._cautious:
             self._limit = float(self.cap)
 
-    def grow(self, in_flight: int) -> None:
-        """A request was answered while ``in_flight`` were on their way, itself included."""
-        if in_flight >= USED * self.limit:
+    def answered(self, in_flight: int, seconds: float, tokens: int) -> None:
+        """An answer of ``tokens`` took ``seconds``.
+
+        While it was on its way there were ``in_flight`` requests, itself included.
+        """
+        self._since_cut += 1
+        if self._has_collapsed(seconds / (BEGINNING + tokens)):
+            self._recent = self._usual
+            self.cut()
+        elif in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
             self._limit = min(self._limit + step, self.cap)
 
     def cut(self) -> None:
         """A burst of throttling began."""
         self._cautious = True
+        self._since_cut = 0
         self._limit = max(1.0, self._limit * CUT)
+
+    def _has_collapsed(self, seconds: float) -> bool:
+        took = math.log(max(seconds, 1e-9))
+        self._answers += 1
+        self._usual += max(USUAL, 1 / self._answers) * (took - self._usual)
+        self._recent += max(RECENT, 1 / self._answers) * (took - self._recent)
+        known = self._answers >= ENOUGH and self._since_cut >= self._limit
+        return known and self._recent - self._usual > COLLAPSE

@@ -10,6 +10,7 @@ model a line through size and tokens is fitted to ``usage``, by least squares th
 with the slope held near a quarter of a token for each byte until the sizes differ enough to tell.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from ..model import Job, Usage
@@ -59,18 +60,35 @@ class Estimate:
 
     def tokens(self, job: Job) -> float:
         """What the job is expected to be charged: its prompt and the most it may answer."""
-        model = self._models.get(job.model)
-        if model is None:
-            model = self._models[job.model] = _Model()
+        model = self._model(job)
         answer = model.answer if job.answer_tokens is None else job.answer_tokens
-        return model.prompt.at(len(job.body)) + answer
+        return model.prompt.at(_size(job)) + answer
+
+    def usage(self, job: Job) -> Usage:
+        """What an answer of ``job`` is expected to use at most."""
+        model = self._model(job)
+        answer = model.answer if job.answer_tokens is None else job.answer_tokens
+        return Usage(job.model, math.ceil(model.prompt.at(_size(job))), math.ceil(answer))
 
     def learn(self, job: Job, usage: Usage) -> None:
         """Take in what a reply says was used."""
-        model = self._models.setdefault(job.model, _Model())
+        model = self._model(job)
         model.replies += 1
         weight = max(WEIGHT, 1 / (model.replies + HEAD_START))
         if usage.prompt:
-            model.prompt.learn(len(job.body), usage.prompt, weight)
+            model.prompt.learn(_size(job), usage.prompt, weight)
         if usage.completion:
             model.answer += weight * (usage.completion - model.answer)
+
+    def _model(self, job: Job) -> _Model:
+        model = self._models.get(job.model)
+        if model is None:
+            model = self._models[job.model] = _Model()
+        return model
+
+
+def _size(job: Job) -> float:
+    """The bytes of a body; where its tokens were counted, as many as those stand for."""
+    if job.prompt_tokens is None:
+        return len(job.body)
+    return job.prompt_tokens * BYTES_PER_TOKEN

@@ -29,6 +29,7 @@ class Quota:
     requests: Limit | None = None  #: as configured
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
+    news: int = field(init=False, default=0)  #: how often something may have opened it
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
     _requests: Axis = field(init=False)
     _tokens: Axis = field(init=False)
@@ -80,6 +81,7 @@ class Quota:
     def hurry(self) -> None:
         """No later jobs need room: send bursts in parts again, at once."""
         self._pace.hurry()
+        self.news += 1
 
     def use(self, now: float) -> float:
         """The share of the most used limit that is taken, from 0 to 1."""
@@ -199,6 +201,7 @@ class Quota:
     def _reopen(self, now: float, sent: float) -> None:
         self._is_trusted = self._is_trusted and sent >= self._asked_until - EPSILON
         self._is_probing, self._probe_sent, self._failed_probes = False, None, 0
+        self.news += 1
         self._requests.reopened(now, sent)
         self._tokens.reopened(now, sent)
         self._set_pace(now)

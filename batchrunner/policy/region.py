@@ -37,6 +37,7 @@ class Region:
     peak: int = 0
     barred: str = ""  #: why it serves nothing for the rest of the run
     missing: dict[str, str] = field(default_factory=dict)  #: model -> why it is not served
+    _shut: tuple[float, float, int] = (-math.inf, 0.0, 0)  #: until when, for what, as of when
 
     def serves(self, model: str) -> bool:
         """Whether the region can answer jobs of ``model`` in this run."""
@@ -61,8 +62,18 @@ class Region:
         return self.in_flight >= self.adaptive.limit
 
     def wait(self, now: float, tokens: float) -> float:
-        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time."""
-        return max(self.breaker.wait(now), self.quota.wait(now, tokens))
+        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time.
+
+        As long as there is no news of the quota, what did not fit will not fit before the time
+        that was told, and nothing larger will: the answer is remembered.
+        """
+        until, least, news = self._shut
+        if now < until and tokens >= least and news == self.quota.news:
+            return until - now
+        wait = max(self.breaker.wait(now), self.quota.wait(now, tokens))
+        if wait > 0:
+            self._shut = (now + wait, tokens, self.quota.news)
+        return wait
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""

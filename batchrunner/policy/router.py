@@ -7,18 +7,21 @@ the next priority, but never to the fallback, which is for regions that are exha
 their quota, resting, or out.
 
 ``pick`` takes slot, request and tokens together as a lease; ``settle`` ends the lease exactly
-once and tells quota, breaker and concurrency what came of it.
+once and tells quota, breaker and concurrency what came of it. A region that had no room is not
+worked out again before its time or the next news of it, and of many that are ready a few, in
+turn, are compared: what a job costs hardly depends on how many regions there are.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Literal
 
 from ..model import FaultKind, Job
 from .calibration import Mark
 from .estimate import Estimate
+from .governor import Governor
 from .ratelimit import NOTHING, Advertised
 from .region import Region, RegionStatus
 from .verdict import (
@@ -35,6 +38,9 @@ from .verdict import (
 
 Strategy = Literal["balanced", "ordered"]
 NO_REGIONS: frozenset[str] = frozenset()
+#: faults after which the service may have answered all the same
+MAY_BE_BILLED = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL})
+COMPARED = 4  #: regions that are ready, of which the least loaded is taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +54,7 @@ class Lease:
     mark: Mark
     quota_generation: int
     breaker_generation: int
+    cost: float = 0.0  #: US dollars that the fallback may take for it
 
 
 @dataclass(slots=True)
@@ -69,7 +76,9 @@ class Router:
     fallback_after: float = 0.0
     is_paced: bool = True  #: whether bursts are sent in parts
     estimate: Estimate = field(default_factory=Estimate)
+    governor: Governor = field(default_factory=Governor)
     _tiers: list[tuple[Region, ...]] = field(init=False)
+    _turn: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         ranked = sorted(self.regions, key=_rank)
@@ -95,8 +104,11 @@ class Router:
             ]
             if not candidates:
                 continue
-            if found and tier[0].is_fallback and (busy or waited < self.fallback_after):
-                return soonest if busy else min(soonest, self.fallback_after - waited)
+            if tier[0].is_fallback:
+                if found and (busy or waited < self.fallback_after):
+                    return soonest if busy else min(soonest, self.fallback_after - waited)
+                if not self.governor.allows(self._cost(job)):
+                    continue
             found = True
             look = self._look(now, candidates, tokens)
             soonest, busy = min(soonest, look.soonest), busy or look.busy
@@ -120,6 +132,8 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
+        region.quota.news += 1
+        self._account(lease, verdict)
         if limits is not NOTHING:
             expected = self.estimate.tokens(lease.job)
             region.quota.advertise(now, limits, lease.mark, lease.tokens, expected)
@@ -128,20 +142,12 @@ class Router:
         match verdict:
             case Answered(usage):
                 self.estimate.learn(lease.job, usage)
-                region.adaptive.grow(in_flight)
+                region.adaptive.answered(in_flight, now - lease.sent, usage.completion)
                 self._passed(now, lease)
             case Refused():
                 self._passed(now, lease)
             case Throttled():
-                region.breaker.succeed(lease.breaker_generation)
-                if verdict.cause is Cause.CAPACITY:  # the quota was not asked
-                    region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
-                else:
-                    region.quota.refuse(lease.sent, lease.tokens)
-                if region.quota.throttle(
-                    now, lease.sent, lease.tokens, lease.quota_generation, verdict
-                ):
-                    region.adaptive.cut()
+                self._throttled(now, lease, verdict)
             case Oversized():
                 region.quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
                 region.breaker.succeed(lease.breaker_generation)
@@ -168,7 +174,9 @@ class Router:
     def _look(self, now: float, candidates: Sequence[Region], tokens: float) -> _Look:
         """Sort the regions of a tier into those that are ready, and what holds up the others."""
         look = _Look()
-        for region in candidates:
+        self._turn += 1
+        first = self._turn % len(candidates) if self.strategy == "balanced" else 0
+        for region in chain(candidates[first:], candidates[:first]):
             if (wait := region.wait(now, tokens)) > 0:
                 look.soonest = min(look.soonest, wait)
             elif region.is_busy:
@@ -177,6 +185,8 @@ class Router:
                 look.soonest, look.paced = min(look.soonest, pause), True
             else:
                 look.ready.append(region)
+            if len(look.ready) == COMPARED:
+                break
             if self.strategy == "ordered" and (look.ready or look.paced):
                 break
         return look
@@ -186,18 +196,48 @@ class Router:
             return ready[0]
         return min(ready, key=lambda region: region.load(now))
 
+    def _cost(self, job: Job) -> float:
+        return self.governor.cost(job.model, self.estimate.usage(job))
+
     def _lease(self, now: float, region: Region, job: Job, tokens: float) -> Lease:
+        cost = 0.0
+        if region.is_fallback:
+            cost = self._cost(job)
+            self.governor.begin(cost)
         region.in_flight += 1
         region.peak = max(region.peak, region.in_flight)
         mark = region.quota.take(now, tokens)
         region.breaker.begin(now)
-        return Lease(
-            region, job, tokens, now, mark, region.quota.generation, region.breaker.generation
-        )
+        quota, breaker = region.quota.generation, region.breaker.generation
+        return Lease(region, job, tokens, now, mark, quota, breaker, cost)
+
+    def _account(self, lease: Lease, verdict: Verdict | None) -> None:
+        """Keep the account of what the fallback takes."""
+        if isinstance(verdict, Answered):
+            self.governor.answers += 1
+        if not lease.region.is_fallback:
+            return
+        if isinstance(verdict, Answered):
+            self.governor.answer(lease.job.model, verdict.usage, lease.cost)
+        else:
+            billed = verdict is None or (
+                isinstance(verdict, Faulty) and verdict.outcome in MAY_BE_BILLED
+            )
+            self.governor.end(lease.cost, may_be_billed=billed)
 
     def _passed(self, now: float, lease: Lease) -> None:
         lease.region.quota.pass_(now, lease.sent, lease.quota_generation)
         lease.region.breaker.succeed(lease.breaker_generation)
+
+    def _throttled(self, now: float, lease: Lease, verdict: Throttled) -> None:
+        region, quota = lease.region, lease.region.quota
+        region.breaker.succeed(lease.breaker_generation)
+        if verdict.cause is Cause.CAPACITY:  # the quota was not asked
+            quota.give_back(lease.sent, lease.tokens, lease.quota_generation)
+        else:
+            quota.refuse(lease.sent, lease.tokens)
+        if quota.throttle(now, lease.sent, lease.tokens, lease.quota_generation, verdict):
+            region.adaptive.cut()
 
     def _failed(self, now: float, lease: Lease, outcome: str) -> None:
         quota = lease.region.quota

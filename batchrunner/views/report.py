@@ -33,8 +33,23 @@ def sentences(summary: Summary) -> list[str]:
     if codes := [(code, n) for code, n in stats.codes.most_common() if n]:
         lines.append("failures: " + ", ".join(f"{n:,} {code}" for code, n in codes))
     lines += [f"{r.name} was left out: {r.reason}" for r in progress.regions if r.reason]
+    lines += _extras(summary)
     lines.append(f"results: {summary.output}")
     lines.append(f"region usage: {sibling(summary.output, '.stats.json')}")
     if summary.stop is not None:
         lines.append(f"stopped early: {summary.stop.reason}")
+    return lines
+
+
+def _extras(summary: Summary) -> list[str]:
+    """What the fallback took, and what was asked twice."""
+    fallback = summary.fallback
+    lines = []
+    if fallback["jobs"]:
+        cost = "" if fallback["cost_usd"] is None else f", for {fallback['cost_usd']:.4f} USD"
+        lines.append(f"openai gave {fallback['share']:.1%} of the answers{cost}")
+    if fallback["held_back"]:
+        lines.append(f"openai was held back: {fallback['held_back']}")
+    if summary.hedged:
+        lines.append(f"{summary.hedged:,} calls were overtaken by a second one (--hedge)")
     return lines

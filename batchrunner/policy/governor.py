@@ -1,0 +1,71 @@
+"""How much of a run plain OpenAI may take.
+
+The fallback costs money that the regions do not, and takes data out of them, so it can be held to
+a share of the answers and to an amount of money. Both hold at every moment: a job that is sent
+there is counted, with what it may cost at most, before it is sent.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..model import Usage
+
+Price = Callable[[str, Usage], float | None]  #: US dollars for a model and its tokens
+
+
+def no_price(model: str, usage: Usage) -> float | None:  # noqa: ARG001 - it knows none
+    """The price list of those who set no bound to the cost."""
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class Governor:
+    """What the fallback took, and whether it may take more."""
+
+    max_share: float = 1.0  #: of all answers
+    max_cost: float = math.inf  #: US dollars
+    price: Price = no_price
+    answers: int = 0  #: of all regions
+    taken: int = 0  #: of these, by the fallback
+    spent: float = 0.0
+    in_flight: int = field(init=False, default=0)
+    reserved: float = field(init=False, default=0.0)
+
+    def cost(self, model: str, usage: Usage) -> float:
+        """What a job may cost; infinite where a bound is set and no price is known."""
+        if math.isinf(self.max_cost):
+            return 0.0
+        price = self.price(model, usage)
+        return math.inf if price is None else price
+
+    def allows(self, cost: float) -> bool:
+        """Whether the fallback may take one more job, of at most ``cost``."""
+        share = (self.taken + self.in_flight + 1) / (self.answers + self.in_flight + 1)
+        return share <= self.max_share and self.spent + self.reserved + cost <= self.max_cost
+
+    def begin(self, cost: float) -> None:
+        """The fallback takes a job."""
+        self.in_flight += 1
+        self.reserved += cost
+
+    def end(self, cost: float, *, may_be_billed: bool) -> None:
+        """A job of the fallback has ended without an answer."""
+        self.in_flight -= 1
+        self.reserved -= cost
+        self.spent += cost if may_be_billed else 0.0
+
+    def answer(self, model: str, usage: Usage, cost: float) -> None:
+        """The fallback answered a job that was expected to cost ``cost`` at most."""
+        self.end(cost, may_be_billed=False)
+        self.taken += 1
+        self.spent += self.cost(model, usage)
+
+    @property
+    def held_back(self) -> str:
+        """Which bound is reached, in words; empty while none is."""
+        if self.spent + self.reserved >= self.max_cost:
+            return f"its cost reached {self.max_cost:g} USD"
+        if not self.allows(0.0):
+            return f"its share reached {self.max_share:.0%}"
+        return ""
