@@ -28,7 +28,7 @@ from .inputs.jsonl import Defaults
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
-from .inputs.tokens import counter
+from .inputs.tokens import Count, counter
 from .ledger import Ledger, is_done, set_aside
 from .outputs.disk import disk_error
 from .outputs.done import DoneSet
@@ -67,6 +67,7 @@ async def run_async(
     """
     settings = settings or load_settings()
     require_targets(settings)
+    _counter(settings)
     path = _output_path(input_, output)
     _raise_file_limit()
     async with staged(input_) as source:
@@ -114,6 +115,10 @@ def _refuse_same(source: Path, output: Path) -> None:
 def defaults(settings: Settings) -> Defaults:
     """What lines get where they do not say."""
     return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
+
+
+def _counter(settings: Settings) -> Count | None:
+    return counter() if settings.count_tokens else None
 
 
 async def _survey(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
@@ -164,7 +169,7 @@ async def _supervise(
             defaults(settings),
             skip=ledger.is_done,
             limit=settings.limit,
-            count=counter() if settings.count_tokens else None,
+            count=_counter(settings),
         )
         yield Supervisor(
             feed=feed,

@@ -139,8 +139,7 @@ def _open() -> _Failover:
         name: make_client(t, http_client, tokens.get(name), settings.timeout)
         for name, t in targets.items()
     }
-    router = make_router(settings)
-    router.is_paced = False
+    router = make_router(settings, is_paced=False)
     for region in router.regions:
         region.adaptive.trust()  # how many calls there are at once is the program's affair
     return _Failover(router, clients, targets)

@@ -26,7 +26,9 @@ def usable(settings: Settings) -> list[Target]:
     return [t for t in settings.targets if not (settings.no_fallback and t.is_fallback)]
 
 
-def make_router(settings: Settings, before: Stats | None = None) -> Router:
+def make_router(
+    settings: Settings, before: Stats | None = None, *, is_paced: bool = True
+) -> Router:
     """Accounts for every usable region; those of one quota group share their quota.
 
     ``before`` is what earlier runs of the same output did: bounds hold for all of them together.
@@ -53,6 +55,7 @@ def make_router(settings: Settings, before: Stats | None = None) -> Router:
         regions,
         settings.strategy,
         settings.fallback_after,
+        is_paced,
         governor=_governor(settings, before or Stats()),
     )
 

@@ -13,6 +13,7 @@ from .environment import load_settings
 from .errors import BatchrunnerError, InputError, NoTargetError, raise_first
 from .fleet import open_caller
 from .inputs.jsonl import BadLine, parse
+from .inputs.tokens import counter
 from .model import Job, Result
 
 
@@ -57,8 +58,9 @@ async def stream(
 async def _jobs(lines: Iterable[Mapping[str, Any]], settings: Settings) -> AsyncIterator[Job]:
     """Never waits, so that many workers can share it."""
     given = defaults(settings)
+    count = counter() if settings.count_tokens else None
     for number, line in enumerate(lines):
-        job = parse(_encoded(line, number), number, given)
+        job = parse(_encoded(line, number), number, given, count=count)
         if isinstance(job, BadLine):
             raise InputError(f"line {number + 1}: {job.reason}")
         yield job

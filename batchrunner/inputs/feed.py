@@ -1,7 +1,6 @@
 """The second pass: jobs for many workers, read as they are pulled."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from typing import Self
 
 from anyio import CancelScope, Lock
@@ -24,8 +23,9 @@ class Feed:
     is pulled.
 
     ``skip`` is asked with the ordinal and the fingerprint of each line whether its job is done
-    already; those lines are not parsed. ``count`` counts the tokens of a prompt. ``limit`` is how many lines, done or not, are looked at;
-    blank ones do not count. A line that is no job comes out as a ``BadLine``, in its place.
+    already; those lines are not parsed. ``limit`` is how many lines, done or not, are looked at;
+    blank ones do not count. ``count`` counts the tokens of a prompt. A line that is no job comes
+    out as a ``BadLine``, in its place.
     """
 
     def __init__(
@@ -80,14 +80,9 @@ class Feed:
                 self._left -= 1
             mark = fingerprint(line)
             if not self._skip(self._ordinal, mark):
-                return self._counted(parse(line, self._ordinal, self._defaults, mark))
+                return parse(line, self._ordinal, self._defaults, mark, self._count)
         self.stop()
         return None
-
-    def _counted(self, job: Job | BadLine) -> Job | BadLine:
-        if self._count is None or isinstance(job, BadLine):
-            return job
-        return replace(job, prompt_tokens=self._count(job))
 
     async def _refill(self, spent: Iterator[bytes]) -> None:
         """Fetch lines, unless another worker has replaced the ``spent`` ones meanwhile."""

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ..model import Job
 from .request import PATHS, REFUSED, check, check_model
 from .strict import RefusedError, dump, kind, load
+from .tokens import Count
 
 _LONGEST_ID = 512
 _ENVELOPE = frozenset({"custom_id", "id", "method", "url", "body"})
@@ -69,16 +70,24 @@ def fingerprint(line: bytes) -> str:
 
 
 def parse(
-    line: bytes, ordinal: int, defaults: Defaults = NO_DEFAULTS, mark: str | None = None
+    line: bytes,
+    ordinal: int,
+    defaults: Defaults = NO_DEFAULTS,
+    mark: str | None = None,
+    count: Count | None = None,
 ) -> Job | BadLine:
-    """The job on ``line``; ``mark`` is its fingerprint, where that is known already."""
+    """The job on ``line``; ``mark`` is its fingerprint, where that is known already.
+
+    ``count`` counts the tokens of its prompt.
+    """
     mark = mark or fingerprint(line)
     try:
         id_, path, model, body, answer_tokens = read(line, defaults)
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
     name = str(ordinal) if id_ is None else id_
-    return Job(ordinal, mark, name, path, model, body, answer_tokens)
+    tokens = None if count is None else count(model, body)
+    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
 
 
 def read(line: bytes, defaults: Defaults) -> Request:

@@ -12,16 +12,15 @@ from typing import Any
 import orjson
 
 from ..errors import ConfigError
-from ..model import Job
 
 AROUND, ANSWER = 3, 3  #: tokens for each message, and for the beginning of the answer
 NEWEST = "o200k_base"  #: of the models that are not known by name
 
-Count = Callable[[Job], int]
+Count = Callable[[str, bytes], int]  #: of a model and a request body
 
 
 def counter() -> Count:
-    """A function that counts the tokens of a job's prompt; ConfigError where none is installed."""
+    """A function that counts the tokens of a prompt; ConfigError where none is installed."""
     try:
         import bpe_openai  # an extra of 75 MB
     except ImportError:
@@ -36,9 +35,9 @@ def counter() -> Count:
         except bpe_openai.UnsupportedModelError:
             return bpe_openai.get_encoding(NEWEST)
 
-    def count(job: Job) -> int:
-        encode = encoding(job.model).encode_ordinary
-        texts = _texts(orjson.loads(job.body)["messages"])
+    def count(model: str, body: bytes) -> int:
+        encode = encoding(model).encode_ordinary
+        texts = _texts(orjson.loads(body)["messages"])
         return sum(AROUND + len(encode(text)) for text in texts) + ANSWER
 
     return count

@@ -67,7 +67,7 @@ class Axis:
 
     def use(self, now: float) -> float:
         """The share of the more used window that is taken."""
-        return max(w.used(now) / w.limit.amount for w in (self.named, self.found))
+        return max(self.named.share(now), self.found.share(now))
 
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""

@@ -29,7 +29,6 @@ class Quota:
     requests: Limit | None = None  #: as configured
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
-    news: int = field(init=False, default=0)  #: how often something may have opened it
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
     _requests: Axis = field(init=False)
     _tokens: Axis = field(init=False)
@@ -62,17 +61,23 @@ class Quota:
 
     def wait(self, now: float, tokens: float) -> float:
         """Seconds until one request of ``tokens`` may be sent."""
-        wait = max(
-            self._requests.wait(now, 1.0),
-            self._tokens.wait(now, tokens),
-            self._pace.wait(now) if self._pace.is_even else 0.0,
-        )
+        return max(self.wait_for_any(now), self.wait_for_tokens(now, tokens))
+
+    def wait_for_any(self, now: float) -> float:
+        """Seconds until a request may be sent that takes no tokens: the least for any other."""
+        wait = self._requests.wait(now, 1.0)
+        if self._pace.is_even:
+            wait = max(wait, self._pace.wait(now))
         if not self._is_probing:
             return wait
         if self._probe_sent is None:
             return max(wait, 0.0 if (until := self.closed_until(now)) is None else until - now)
         patience = self._probe_sent + self._pace.refusal - now
         return max(wait, patience) if patience > EPSILON else wait
+
+    def wait_for_tokens(self, now: float, tokens: float) -> float:
+        """Seconds until there is room for ``tokens``, whatever the requests."""
+        return self._tokens.wait(now, tokens)
 
     def pause(self, now: float) -> float:
         """Seconds until the next part of a first burst may be sent, though the limits allow it."""
@@ -81,7 +86,6 @@ class Quota:
     def hurry(self) -> None:
         """No later jobs need room: send bursts in parts again, at once."""
         self._pace.hurry()
-        self.news += 1
 
     def use(self, now: float) -> float:
         """The share of the most used limit that is taken, from 0 to 1."""
@@ -201,7 +205,6 @@ class Quota:
     def _reopen(self, now: float, sent: float) -> None:
         self._is_trusted = self._is_trusted and sent >= self._asked_until - EPSILON
         self._is_probing, self._probe_sent, self._failed_probes = False, None, 0
-        self.news += 1
         self._requests.reopened(now, sent)
         self._tokens.reopened(now, sent)
         self._set_pace(now)

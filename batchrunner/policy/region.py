@@ -37,7 +37,6 @@ class Region:
     peak: int = 0
     barred: str = ""  #: why it serves nothing for the rest of the run
     missing: dict[str, str] = field(default_factory=dict)  #: model -> why it is not served
-    _shut: tuple[float, float, int] = (-math.inf, 0.0, 0)  #: until when, for what, as of when
 
     def serves(self, model: str) -> bool:
         """Whether the region can answer jobs of ``model`` in this run."""
@@ -62,18 +61,12 @@ class Region:
         return self.in_flight >= self.adaptive.limit
 
     def wait(self, now: float, tokens: float) -> float:
-        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time.
+        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time."""
+        return max(self.wait_for_any(now), self.quota.wait_for_tokens(now, tokens))
 
-        As long as there is no news of the quota, what did not fit will not fit before the time
-        that was told, and nothing larger will: the answer is remembered.
-        """
-        until, least, news = self._shut
-        if now < until and tokens >= least and news == self.quota.news:
-            return until - now
-        wait = max(self.breaker.wait(now), self.quota.wait(now, tokens))
-        if wait > 0:
-            self._shut = (now + wait, tokens, self.quota.news)
-        return wait
+    def wait_for_any(self, now: float) -> float:
+        """The same for a request of no tokens: the least for any other."""
+        return max(self.breaker.wait(now), self.quota.wait_for_any(now))
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""

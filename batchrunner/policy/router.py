@@ -7,15 +7,13 @@ the next priority, but never to the fallback, which is for regions that are exha
 their quota, resting, or out.
 
 ``pick`` takes slot, request and tokens together as a lease; ``settle`` ends the lease exactly
-once and tells quota, breaker and concurrency what came of it. A region that had no room is not
-worked out again before its time or the next news of it, and of many that are ready a few, in
-turn, are compared: what a job costs hardly depends on how many regions there are.
+once and tells quota, breaker and concurrency what came of it.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Literal
 
 from ..model import FaultKind, Job
@@ -24,6 +22,7 @@ from .estimate import Estimate
 from .governor import Governor
 from .ratelimit import NOTHING, Advertised
 from .region import Region, RegionStatus
+from .tier import Tier
 from .verdict import (
     Answered,
     Barred,
@@ -40,7 +39,6 @@ Strategy = Literal["balanced", "ordered"]
 NO_REGIONS: frozenset[str] = frozenset()
 #: faults after which the service may have answered all the same
 MAY_BE_BILLED = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL})
-COMPARED = 4  #: regions that are ready, of which the least loaded is taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +56,6 @@ class Lease:
 
 
 @dataclass(slots=True)
-class _Look:
-    """What one tier has for a job at one moment."""
-
-    ready: list[Region] = field(default_factory=list)
-    soonest: float = math.inf  #: seconds until a closed or paced region opens
-    busy: bool = False  #: whether a region is held up by its requests in flight only
-    paced: bool = False  #: whether one only keeps a pace: that is no reason to go elsewhere
-
-
-@dataclass(slots=True)
 class Router:
     """Chooses regions and keeps their accounts."""
 
@@ -77,12 +65,19 @@ class Router:
     is_paced: bool = True  #: whether bursts are sent in parts
     estimate: Estimate = field(default_factory=Estimate)
     governor: Governor = field(default_factory=Governor)
-    _tiers: list[tuple[Region, ...]] = field(init=False)
-    _turn: int = field(init=False, default=0)
+    _tiers: list[Tier] = field(init=False)
+    _places: dict[int, list[tuple[Tier, Region]]] = field(init=False)  #: of a quota's regions
 
     def __post_init__(self) -> None:
         ranked = sorted(self.regions, key=_rank)
-        self._tiers = [tuple(tier) for _, tier in groupby(ranked, key=_rank)]
+        is_ordered = self.strategy == "ordered"
+        self._tiers = [
+            Tier(tuple(tier), is_ordered, self.is_paced) for _, tier in groupby(ranked, key=_rank)
+        ]
+        self._places = {}
+        for tier in self._tiers:
+            for region in tier.regions:
+                self._places.setdefault(id(region.quota), []).append((tier, region))
 
     def targets(self, model: str) -> list[Region]:
         """The regions that can answer jobs of ``model``, now or later."""
@@ -99,21 +94,20 @@ class Router:
         tokens = self.estimate.tokens(job)
         soonest, busy, found = math.inf, False, False
         for tier in self._tiers:
-            candidates = [
-                r for r in tier if r.name not in avoid and r.serves(job.model) and r.fits(job)
-            ]
-            if not candidates:
+            look = tier.look(now, job, tokens, avoid)
+            if not look.found:
                 continue
-            if tier[0].is_fallback:
+            if tier.is_fallback:
                 if found and (busy or waited < self.fallback_after):
                     return soonest if busy else min(soonest, self.fallback_after - waited)
                 if not self.governor.allows(self._cost(job)):
                     continue
             found = True
-            look = self._look(now, candidates, tokens)
             soonest, busy = min(soonest, look.soonest), busy or look.busy
             if look.ready:
-                return self._lease(now, self._best(now, look.ready), job, tokens)
+                region = tier.best(now, look)
+                tier.take(region)
+                return self._lease(now, region, job, tokens)
             if look.paced:
                 return soonest
         return soonest if found else None
@@ -132,7 +126,6 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
-        region.quota.news += 1
         self._account(lease, verdict)
         if limits is not NOTHING:
             expected = self.estimate.tokens(lease.job)
@@ -161,40 +154,20 @@ class Router:
             case None:
                 region.quota.forget(lease.sent, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
+        for tier, sharing in self._places[id(region.quota)]:
+            tier.wake(sharing)
 
     def hurry(self) -> None:
         """The last jobs are on their way: bursts may be sent again."""
         for region in self.regions:
             region.quota.hurry()
+        for tier in self._tiers:
+            for region in tier.regions:
+                tier.wake(region)
 
     def statistics(self, now: float) -> tuple[RegionStatus, ...]:
         """Every region at ``now``, in the order they were configured."""
         return tuple(region.status(now) for region in self.regions)
-
-    def _look(self, now: float, candidates: Sequence[Region], tokens: float) -> _Look:
-        """Sort the regions of a tier into those that are ready, and what holds up the others."""
-        look = _Look()
-        self._turn += 1
-        first = self._turn % len(candidates) if self.strategy == "balanced" else 0
-        for region in chain(candidates[first:], candidates[:first]):
-            if (wait := region.wait(now, tokens)) > 0:
-                look.soonest = min(look.soonest, wait)
-            elif region.is_busy:
-                look.busy = True
-            elif self.is_paced and (pause := region.quota.pause(now)) > 0:
-                look.soonest, look.paced = min(look.soonest, pause), True
-            else:
-                look.ready.append(region)
-            if len(look.ready) == COMPARED:
-                break
-            if self.strategy == "ordered" and (look.ready or look.paced):
-                break
-        return look
-
-    def _best(self, now: float, ready: list[Region]) -> Region:
-        if len(ready) == 1:
-            return ready[0]
-        return min(ready, key=lambda region: region.load(now))
 
     def _cost(self, job: Job) -> float:
         return self.governor.cost(job.model, self.estimate.usage(job))

@@ -54,11 +54,17 @@ class Window:
         """How much may be taken at ``now``."""
         return self.limit.amount - self.used(now)
 
+    def share(self, now: float) -> float:
+        """The part of the limit that is taken at ``now``."""
+        return 0.0 if self.limit.amount == math.inf else self.used(now) / self.limit.amount
+
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
 
         An amount larger than the limit waits for an empty window.
         """
+        if self.limit.amount == math.inf:
+            return 0.0
         missing = min(amount, self.limit.amount) - self.room(now)
         if missing <= EPSILON:
             return 0.0
@@ -70,6 +76,7 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
+        self.used(counted)  # lets go of what no longer counts, though nobody may ask
         self._used += amount
         last = self._live[-1] if self._live else None
         if last is not None and counted - last.opened < self.limit.span / BINS:

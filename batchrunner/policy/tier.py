@@ -1,0 +1,181 @@
+"""The regions of one rank, so kept that a job need not look at them all.
+
+Theory of operation. A region that has no room says when it may have some, and is *shut* until
+then: it stands in a heap by that time, and is looked at again when its time has come, when
+something is heard of its quota, or when a job comes that is smaller than the one it had no room
+for. So a job looks only at regions that may well take it, and at no more than a few of these: the
+least loaded of them gets it and goes to the end of the row.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import inf, isfinite
+from typing import NamedTuple
+
+from ..model import Job
+from .region import Region
+
+COMPARED = 4  #: regions that are ready, of which the least loaded is taken
+
+
+class _Shut(NamedTuple):
+    """Why a region takes nothing for a while."""
+
+    until: float
+    least: float = 0.0  #: tokens of the smallest job that this holds for
+    is_busy: bool = False
+    is_paced: bool = False
+
+
+@dataclass(slots=True)
+class Look:
+    """What a tier has for a job at one moment."""
+
+    ready: list[Region] = field(default_factory=list)
+    soonest: float = inf  #: seconds until it is worth another look; infinite: not by time
+    found: bool = False  #: whether any of its regions can take the job, now or later
+    busy: bool = False  #: whether one is held up by its requests in flight only
+    paced: bool = False  #: whether one only keeps a pace: that is no reason to go elsewhere
+
+    def add(self, now: float, why: _Shut) -> None:
+        """One of the regions is shut."""
+        self.soonest = min(self.soonest, why.until - now)
+        self.busy |= why.is_busy
+        self.paced |= why.is_paced
+
+
+@dataclass(slots=True)
+class Tier:
+    """Regions that are equally welcome."""
+
+    regions: Sequence[Region]
+    is_ordered: bool = False  #: the first that is ready is taken, not the least loaded
+    is_paced: bool = True  #: whether bursts are sent in parts
+    _indices: dict[str, int] = field(init=False)
+    _row: dict[int, None] = field(init=False)  #: those that are not shut, in turn
+    _shut: dict[int, _Shut] = field(init=False, default_factory=dict)
+    _heap: list[tuple[float, int]] = field(init=False, default_factory=list)
+    _least: float = field(init=False, default=0.0)  #: no job of these many tokens finds one shut
+
+    def __post_init__(self) -> None:
+        self._row = dict.fromkeys(range(len(self.regions)))
+        self._indices = {region.name: index for index, region in enumerate(self.regions)}
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether this is plain OpenAI."""
+        return self.regions[0].is_fallback
+
+    def look(self, now: float, job: Job, tokens: float, avoid: frozenset[str]) -> Look:
+        """Which regions may take a ``job`` of ``tokens`` at ``now``; else when to look again."""
+        if self.is_ordered:
+            return self._look_in_order(now, job, tokens, avoid)
+        self._open(now, tokens)
+        look, shut = Look(), []
+        for index in self._row:
+            if not _takes(region := self.regions[index], job, avoid):
+                continue
+            look.found = True
+            if (why := self._why(now, region, tokens)) is not None:
+                shut.append((index, why))
+                continue
+            look.ready.append(region)
+            if len(look.ready) == COMPARED:
+                break
+        for index, why in shut:
+            self._close(index, why)
+        if not look.ready:
+            self._explain(now, look, job, avoid)
+        return look
+
+    def _look_in_order(self, now: float, job: Job, tokens: float, avoid: frozenset[str]) -> Look:
+        """The first region that is ready; one that only keeps a pace is waited for."""
+        look = Look()
+        for region in self.regions:
+            if look.ready or look.paced:
+                break
+            if _takes(region, job, avoid):
+                look.found = True
+                if (why := self._why(now, region, tokens)) is None:
+                    look.ready.append(region)
+                else:
+                    look.add(now, why)
+        return look
+
+    def best(self, now: float, look: Look) -> Region:
+        """The least loaded of the regions that are ready."""
+        if len(look.ready) == 1:
+            return look.ready[0]
+        return min(look.ready, key=lambda region: region.load(now))
+
+    def take(self, region: Region) -> None:
+        """A request goes to ``region``: next time others come first."""
+        index = self._indices[region.name]
+        del self._row[index]
+        self._row[index] = None
+
+    def wake(self, region: Region) -> None:
+        """Something is heard of ``region``, which may have room again."""
+        index = self._indices[region.name]
+        if index in self._shut:
+            self._reopen([index])
+
+    def _why(self, now: float, region: Region, tokens: float) -> _Shut | None:
+        """Why ``region`` cannot take a job of ``tokens`` now; None where it can."""
+        if (wait := region.wait_for_any(now)) > 0:
+            return _Shut(now + wait)
+        if (wait := region.quota.wait_for_tokens(now, tokens)) > 0:
+            return _Shut(now + wait, least=tokens)
+        if region.is_busy:
+            return _Shut(inf, is_busy=True)
+        if self.is_paced and (pause := region.quota.pause(now)) > 0:
+            return _Shut(now + pause, is_paced=True)
+        return None
+
+    def _explain(self, now: float, look: Look, job: Job, avoid: frozenset[str]) -> None:
+        """What holds up a job that no region takes now."""
+
+        def candidates() -> Iterator[_Shut]:
+            for index, why in self._shut.items():
+                if _takes(self.regions[index], job, avoid):
+                    yield why
+
+        look.found = look.found or any(True for _ in candidates())
+        look.busy = any(why.is_busy for why in candidates())
+        look.paced = any(why.is_paced for why in candidates())
+        while self._heap and self._is_stale(*self._heap[0]):
+            heappop(self._heap)
+        if look.found and self._heap:
+            look.soonest = self._heap[0][0] - now
+
+    def _open(self, now: float, tokens: float) -> None:
+        """Take up again what may have room for a job of ``tokens``."""
+        while self._heap and self._heap[0][0] <= now:
+            until, index = heappop(self._heap)
+            if not self._is_stale(until, index):
+                self._reopen([index])
+        if tokens < self._least:
+            self._reopen([i for i, why in self._shut.items() if tokens < why.least])
+            self._least = max((why.least for why in self._shut.values()), default=0.0)
+
+    def _close(self, index: int, why: _Shut) -> None:
+        del self._row[index]
+        self._shut[index] = why
+        self._least = max(self._least, why.least)
+        if isfinite(why.until):
+            heappush(self._heap, (why.until, index))
+
+    def _reopen(self, indices: list[int]) -> None:
+        for index in indices:
+            del self._shut[index]
+            self._row[index] = None
+
+    def _is_stale(self, until: float, index: int) -> bool:
+        why = self._shut.get(index)
+        return why is None or why.until != until
+
+
+def _takes(region: Region, job: Job, avoid: frozenset[str]) -> bool:
+    """Whether ``region`` can take ``job`` at some time in this run."""
+    return region.name not in avoid and region.serves(job.model) and region.fits(job)
