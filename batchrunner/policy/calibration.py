@@ -20,7 +20,7 @@ from .ratelimit import Limit
 ENOUGH = 0.2  #: of the limit that must be used for a comparison to count
 FALLEN = 0.7  #: of the highest count; below it a window has begun anew
 COMPLETE = 0.9  #: of a second's requests that must be answered before it is compared
-STEP = 1.005  #: what a refusal adds, since no fit is exact
+STEP, LARGEST_STEP = 1.005, 1.02  #: what a refusal adds at least and at most
 EASE = 1.0005  #: what a span that was used up takes away
 USED_UP = 0.97  #: the part of a limit that must be taken for its holding to mean anything
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
@@ -96,7 +96,8 @@ class Calibration:
 
     def correct(self, now: float, limit: Limit, used: float, refused: float) -> None:
         """The service refused ``refused`` more than ``used``, which by our count was within."""
-        self._set(now, max(self.factor * STEP, limit.amount / (used + refused)))
+        told = limit.amount / (used + refused)
+        self._set(now, self.factor * min(LARGEST_STEP, max(STEP, told / self.factor)))
 
     def ease(self, now: float, share: float, limit: Limit) -> bool:
         """A request passed while ``share`` of the limit was taken; True where that eases it."""

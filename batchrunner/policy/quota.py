@@ -19,6 +19,7 @@ from .verdict import Cause, Throttled
 from .window import EPSILON
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
+WEIGHT = 0.05  #: of one request in the mean of their tokens
 FIRST_PAUSE = 1.0  #: where the service does not say how long
 
 
@@ -38,6 +39,7 @@ class Quota:
     _failed_probes: int = field(init=False, default=0)
     _calibration: Calibration = field(init=False, default_factory=Calibration)
     _expected: float = field(init=False, default=0.0)  #: tokens of all requests, as expected
+    _mean_tokens: float = field(init=False, default=1.0)  #: of the last requests
     _asked_until: float = field(init=False, default=-math.inf)
     _is_trusted: bool = field(init=False, default=True)  #: whether Retry-After was never a lie
     _pace: Pace = field(init=False, default_factory=Pace)
@@ -100,6 +102,7 @@ class Quota:
                 self._reopen(now, self._probe_sent)
         self._requests.take(now, 1.0)
         self._tokens.take(now, tokens)
+        self._mean_tokens += WEIGHT * (tokens - self._mean_tokens)
         self._pace.take(now)
         self._set_pace(now)
         self._expected += tokens
@@ -210,9 +213,13 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
-        limit = self._requests.narrowest
-        is_named = limit is self._requests.named.limit
-        self._pace.adapt(now, limit, self._requests.use(now), is_named=is_named)
+        requests, tokens = self._requests.use(now), self._tokens.use(now)
+        axis = self._requests if requests >= tokens else self._tokens
+        limit = axis.narrowest
+        is_named = limit is axis.named.limit
+        if axis is self._tokens:
+            limit = Limit(limit.amount / self._mean_tokens, limit.span)
+        self._pace.adapt(now, limit, max(requests, tokens), is_named=is_named)
 
     def _asked(self, now: float, verdict: Throttled) -> float | None:
         """What to wait for: room for one request where we know the limit, else all of it."""
