@@ -125,7 +125,6 @@ CASES = [
         [
             {"name": "r1", "env_key": "wrong"},
             {"name": "r2", "deployments": ["other"]},
-            *regions(2, rpm=180)[0:0],
             {"name": "r3", "rpm": 180},
             {"name": "r4", "rpm": 180},
         ],
@@ -183,7 +182,7 @@ CASES = [
         same(4800),
     ),
     Case(
-        "capacity-bursts",
+        "capacity-everywhere",
         "trouble",
         regions(
             3,
@@ -192,6 +191,35 @@ CASES = [
                 _fault("capacity", **{"from": 100 * k, "until": 100 * k + 8}) for k in range(1, 12)
             ],
         ),
+        same(7200),
+    ),
+    Case(
+        "capacity-in-turn",
+        "trouble",
+        [
+            {
+                "name": f"r{n + 1}",
+                "rpm": 120,
+                "faults": [
+                    _fault("capacity", **{"from": 97 * k + 31 * n, "until": 97 * k + 31 * n + 8})
+                    for k in range(1, 12)
+                ],
+            }
+            for n in range(3)
+        ],
+        same(7200),
+    ),
+    Case(
+        "latency-collapse",
+        "trouble",
+        [
+            {
+                "name": "r1",
+                "rpm": 120,
+                "faults": [_fault("slow", factor=10.0, **{"from": 300, "until": 600})],
+            },
+            *regions(3, rpm=120)[1:],
+        ],
         same(7200),
     ),
     Case(
