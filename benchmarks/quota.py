@@ -272,7 +272,7 @@ def run(cell: tuple[str, str, int]) -> dict[str, Any]:
     makespan = virtual.run(world.run(jobs))
     stats = world.stats
     usable = written if not case.options.get("no_fallback") else {**written, "openai": None}
-    charges = [_charge(result.job) for result in world.results if result.failure is None]
+    charges = [charge(result.job) for result in world.results if result.failure is None]
     answers = [r.attempts[-1].seconds for r in world.results if r.failure is None]
     failed_calls = _injected(world)
     bound = lower_bound(
@@ -302,7 +302,7 @@ def jitter(rng: Random) -> Callable[[], float]:
     return lambda: rng.uniform(0.01, 0.025)
 
 
-def _charge(one: Job) -> float:
+def charge(one: Job) -> float:
     """Tokens as the simulator charges them at admission: characters of the prompt by four."""
     prompt = json.loads(one.body)["messages"][0]["content"]
     return max(1, len(prompt) // 4) + (one.answer_tokens or 0)
