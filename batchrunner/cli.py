@@ -26,7 +26,8 @@ app = typer.Typer(
 @app.command()
 def run(  # noqa: PLR0913 - an option each
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="JSON Lines, also .gz; - is standard input")
+        str,
+        typer.Argument(metavar="INPUT", help="JSON Lines, also .gz or .zst; - is standard input"),
     ],
     *,
     output: Annotated[

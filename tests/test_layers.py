@@ -24,7 +24,7 @@ LAYERS = """
 
     inputs
     inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.jsonl inputs.source inputs.staging inputs.survey inputs.feed
+    inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
     outputs
     outputs.disk outputs.lines outputs.done outputs.lock outputs.publish outputs.checkpoint
