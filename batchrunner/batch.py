@@ -167,6 +167,7 @@ async def _supervise(
             total=found.jobs + found.bad_count,
             workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
             watch=watch,
+            outage_wait=settings.outage_wait,
         )
 
 

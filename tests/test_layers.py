@@ -13,14 +13,14 @@ PACKAGE = Path(batchrunner.__file__).parent
 # From the bottom to the top. A module may import those before it, and no others; a new module
 # belongs in here before it works.
 LAYERS = """
-    errors model
+    errors model terminal
 
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.axis policy.pace policy.quota policy.region policy.router
 
-    targets config environment
+    endpoints tls targets config ownership environment
 
     inputs
     inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
@@ -31,7 +31,7 @@ LAYERS = """
     outputs.results_file outputs.survey outputs.torn outputs.recovery
     outputs.tape outputs.group outputs.writer outputs.journal
 
-    sdk wire stats prices
+    sdk faults wire stats prices
 
     pool caller runner fleet
 
