@@ -21,7 +21,7 @@ HOSTS = (
 )
 EXAMPLE = "https://my-resource.openai.azure.com/"
 _HOST = re.compile(r"[\w.:-]+", re.ASCII)
-_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:]*")
+_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _CALLED = re.compile(r"/openai/?$|/deployments(/|$)|/(chat/)?completions/?$")
 _PORTS = {"http": 80, "https": 443}
 
@@ -58,15 +58,13 @@ def check_hosts(endpoints: Iterable[tuple[str, str]], allowed: Iterable[str]) ->
 
 def is_pattern(text: str) -> bool:
     """Whether ``text`` can be allowed: a host, or ``*.`` and the end of its name."""
-    return _PATTERN.fullmatch(text) is not None
+    return _PATTERN.fullmatch(text) is not None or _address(text) is not None
 
 
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine by its very name."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
@@ -85,6 +83,13 @@ def shown(url: str) -> str:
     """``url`` as it may be printed: without user, path and query."""
     scheme, host, port = origin(url)
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def _split(url: str) -> SplitResult | None:
