@@ -193,12 +193,11 @@ def test_a_file_that_others_may_write_is_refused_with_the_remedy(write, name, mo
     path.chmod(mode)
     read = {".env": read_environ, "b.toml": lambda: read_toml(path)}[name]
 
-    with pytest.raises(
-        ConfigError, match=r"others may write it.*chmod 600 .*--trust-env-file"
-    ) as e:
+    remedy = r"others may write it.*chmod 600 .*--trust-env-file"
+    with pytest.raises(ConfigError, match=remedy) as caught:
         read()
-    assert name in str(told_.value)
-    assert CANARY not in str(told_.value)
+    assert name in str(caught.value)
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
