@@ -8,7 +8,7 @@ error nor a variable that somebody else has set can send a key to a stranger.
 import ipaddress
 import re
 from collections.abc import Iterable
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from .errors import ConfigError
 
@@ -77,6 +77,14 @@ def is_proxy(url: str) -> bool:
     """Whether ``url`` can be that of a proxy: scheme and host, a user if need be, nothing else."""
     parts = _split(url)
     return parts is not None and parts.path in {"", "/"} and {"?", "#"}.isdisjoint(url)
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """User and password in a URL."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
 
 
 def shown(url: str) -> str:

@@ -8,6 +8,7 @@ import logging
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -76,8 +77,14 @@ def _read_env_file(path: Path | None, *, trusted: bool) -> dict[str, str]:
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
     if who is Access.READ and any("KEY" in name for name, value in found.items() if value):
-        _LOG.warning("batchrunner: others can read the keys in %s: chmod 600 %s", path, path)
+        _warn(path.absolute(), str(path))
     return found
+
+
+@cache
+def _warn(_place: Path, name: str) -> None:
+    """Say it once for each file."""
+    _LOG.warning("batchrunner: others can read the keys in %s: chmod 600 %s", name, name)
 
 
 def _read_text(path: Path, option: str, *, trusted: bool) -> tuple[str, Access]:

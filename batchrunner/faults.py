@@ -40,6 +40,8 @@ _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 def fault_of(error: Exception) -> Fault:
     """Which fault an exception of aiohttp stands for."""
     detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return Fault(FaultKind.CONNECT, f"the proxy answers {error.status}")
     causes = list(_causes(error))
     if any(_is_local(cause) for cause in causes):
         return Fault(FaultKind.LOCAL, detail)
@@ -83,5 +85,5 @@ def _distrust(error: ssl.SSLError) -> str | None:
             "that signs it with --ca-file"
         )
     if getattr(error, "reason", None) in _NO_TLS:
-        return "it does not speak TLS 1.2 or later: correct scheme and port of the endpoint"
+        return "it does not speak TLS 1.2 or later: correct scheme and port of endpoint or proxy"
     return None

@@ -16,7 +16,7 @@ import aiohttp
 import anyio
 import orjson
 
-from .endpoints import is_loopback, origin
+from .endpoints import credentials, is_loopback, origin, shown
 from .faults import fault_of
 from .model import Fault, FaultKind, Job, Reply
 from .sdk import Template, TokenProvider, make_template
@@ -113,7 +113,11 @@ class AiohttpTransport:
     """Loopback or internet, by aiohttp; the leases limit how many connections there are."""
 
     def __init__(self, *, proxy: str | None = None, ca_file: str | None = None) -> None:
-        self._proxy = proxy
+        # The URL stands in what aiohttp raises, so the password must not stand in the URL.
+        self._proxy = None if proxy is None else shown(proxy)
+        user = None if proxy is None else credentials(proxy)
+        said = None if user is None else aiohttp.encode_basic_auth(*user, encoding="utf-8")
+        self._proxy_headers = {} if said is None else {"Proxy-Authorization": said}
         self._tls = make_context(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
@@ -145,18 +149,18 @@ class AiohttpTransport:
                 headers=template.headers,
                 timeout=aiohttp.ClientTimeout(total=deadline),
                 allow_redirects=False,
-                proxy=self._proxy_for(template.url),
+                **self._way_to(template.url),
             ) as response:
                 content = await _read(response)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return fault_of(error)
 
-    def _proxy_for(self, url: str) -> str | None:
-        """The proxy, but not to this machine: there a key may travel unencrypted."""
+    def _way_to(self, url: str) -> dict[str, Any]:
+        """Through the proxy, but not to this machine: there a key may travel unencrypted."""
         if self._proxy is None or is_loopback(origin(url)[1]):
-            return None
-        return self._proxy
+            return {}
+        return {"proxy": self._proxy, "proxy_headers": self._proxy_headers}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

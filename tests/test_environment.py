@@ -171,11 +171,12 @@ def test_a_file_of_ones_own_is_taken_without_a_word(write, caplog, mode):
     assert told(caplog) == []
 
 
-def test_keys_that_others_can_read_are_taken_with_a_warning(write, caplog):
+def test_keys_that_others_can_read_are_taken_with_one_warning(write, caplog):
     """An ordinary umask makes such files."""
     write(".env", KEYS).chmod(0o604)
 
-    assert read_environ()["AZURE_OPENAI_API_KEY_1"] == CANARY
+    for _ in range(3):
+        assert read_environ()["AZURE_OPENAI_API_KEY_1"] == CANARY
     assert told(caplog) == ["batchrunner: others can read the keys in .env: chmod 600 .env"]
 
 

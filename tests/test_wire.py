@@ -365,6 +365,28 @@ async def test_through_a_proxy_the_key_goes_to_the_region_alone(authority, ca_fi
     assert region.heard[0].headers["api-key"] == KEY
 
 
+REFUSING = {
+    "wants another password": (says(reply(b"", "407 No")), "the proxy answers 407"),
+    "cannot reach the region": (says(reply(b"", "502 No")), "the proxy answers 502"),
+    "is no proxy": (says(b"garbage\r\n\r\n"), "Bad status line"),
+    "hangs up": (says(then=Line.close), "ServerDisconnectedError"),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", REFUSING)
+async def test_a_proxy_that_lets_nothing_through_is_a_fault_that_hides_its_password(name):
+    behave, why = REFUSING[name]
+    async with faulty(behave) as proxy:
+        options = {"proxy": f"http://me:pass%40word@127.0.0.1:{proxy.port}"}
+        outcome = await send("https://eastus.openai.azure.com/", options=options)
+
+    assert isinstance(judge(outcome), Faulty)
+    assert why in outcome.detail
+    assert "word" not in outcome.detail
+    assert proxy.heard[0].headers["proxy-authorization"] == "Basic bWU6cGFzc0B3b3Jk"
+
+
 @SOCKET
 async def test_a_proxy_is_not_used_within_this_machine():
     async with faulty() as trap, faulty() as server:
@@ -418,6 +440,55 @@ async def test_connections_are_used_again():
             assert (await sender.send("eastus", job())).body == OK
 
         assert (server.connections, len(server.heard)) == (1, 20)
+
+
+REPEATED = {
+    "an error": (reply(f'{{"error":{{"message":"not {KEY}!"}}}}'.encode(), "401 No"), 401),
+    "an answer": (reply(OK.replace(b"yes", KEY.encode())), 200),
+    "no JSON": (reply(f"<p>api-key: {KEY}</p>".encode(), "400 No"), 400),
+    "a header": (reply(OK, "200 OK", f"x-request-id: {KEY}"), 200),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", REPEATED)
+async def test_a_key_that_is_sent_back_goes_no_further(name):
+    said, status = REPEATED[name]
+    outcome = await meet(says(said))
+
+    assert outcome.status == status
+    assert KEY not in f"{outcome.body} {dict(outcome.headers)}"
+    assert "(key)" in f"{outcome.body} {dict(outcome.headers)}"
+
+
+@SOCKET
+async def test_a_key_in_what_is_no_http_goes_no_further():
+    outcome = await meet(says(f"{KEY}\r\n\r\n".encode()))
+
+    assert outcome.kind is FaultKind.PROTOCOL
+    assert KEY not in outcome.detail
+    assert "(key)" in outcome.detail
+
+
+@SOCKET
+async def test_a_token_that_is_sent_back_goes_no_further():
+    async def token():
+        return "token-" + KEY
+
+    async with (
+        faulty(says(reply(f"token-{KEY}".encode()))) as server,
+        AiohttpTransport() as transport,
+    ):
+        targets = {"eastus": target(server.url, auth="entra", key=None)}
+        outcome = await Wire(targets, transport, LONG, {"eastus": token}).send("eastus", job())
+
+    assert outcome.body == b"(key)"
+
+
+@SOCKET
+async def test_what_is_shorter_than_any_key_stays_in_an_answer():
+    async with faulty(says(reply(b'{"k1":1}'))) as server:
+        assert (await send(server.url, key="k1")).body == b'{"k1":1}'
 
 
 @SOCKET

@@ -50,9 +50,11 @@ def test_no_core_is_left():
 async def test_everything_that_is_written_is_for_its_owner_alone(tmp_path):
     async with faulty() as server:
         write(tmp_path, server.url)
-        ended = await batchrunner(tmp_path, "run", "in.jsonl", before="umask 000")
+        (tmp_path / ".env").chmod(0o644)
+        ended = await batchrunner(tmp_path, "run", "in.jsonl", "--quiet", before="umask 000")
 
     assert ended.code == 0
+    assert ended.err == "batchrunner: others can read the keys in .env: chmod 600 .env\n"
     made = [path for path in tmp_path.iterdir() if path.name.startswith("in.results")]
     assert len(made) >= 4
     assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
