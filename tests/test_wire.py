@@ -22,6 +22,7 @@ from batchrunner.targets import Target
 from batchrunner.tls import make_context
 from batchrunner.wire import AiohttpTransport, Wire
 from tests.faultserver import OK, Line, faulty, reply, says
+from tests.inputs.test_source import zstd
 
 SOCKET = pytest.mark.socket
 LONG, SHORT = 10.0, 0.2
@@ -188,11 +189,13 @@ async def test_a_body_larger_than_any_answer_is_not_read_to_its_end(packed, monk
 
 
 @SOCKET
-async def test_a_small_body_that_unpacks_to_a_huge_one_costs_no_more_than_the_cap():
-    bomb = gzip.compress(bytes(2 * wire.LARGEST_BODY), 1)
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+async def test_a_small_body_that_unpacks_to_a_huge_one_costs_no_more_than_the_cap(packing):
+    pack = {"gzip": lambda body: gzip.compress(body, 1), "zstd": zstd.compress}[packing]
+    bomb = pack(bytes(2 * wire.LARGEST_BODY))
     tracemalloc.start()
     try:
-        outcome = await meet(says(reply(bomb, "200 OK", PACKED)))
+        outcome = await meet(says(reply(bomb, "200 OK", f"content-encoding: {packing}")))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

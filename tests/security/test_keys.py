@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 from pathlib import Path
 
 import pytest
 
-from batchrunner.cli import app, main
+from batchrunner.cli import app
 from tests.faultserver import OK, Line, faulty, reply, says
-from tests.security.commands import KEY, OWN, Ended, batchrunner, regions, start
+from tests.security.commands import KEY, regions, start
 from tests.test_wire import BROKEN, SILENT
 
 pytestmark = pytest.mark.socket
@@ -79,34 +78,30 @@ def write_env(place, url, count):
     env.chmod(0o600)
 
 
-async def test_no_fault_makes_a_key_appear_anywhere(tmp_path):
+def test_no_fault_makes_a_key_appear_anywhere(tmp_path, command, serve):
     write_jobs(tmp_path, COSTLY)
-    async with faulty(as_asked(COSTLY)) as server:
-        write_env(tmp_path, server.url, 12)
-        ended = await batchrunner(
-            *(tmp_path, "run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--json")
-        )
-        assert {heard.headers["api-key"] for heard in server.heard} == {KEY}
+    server = serve(as_asked(COSTLY))
+    write_env(tmp_path, server.url, 12)
+    ended = command("run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--json")
 
-    results = [
-        json.loads(line) for line in (tmp_path / "in.results.jsonl").read_bytes().splitlines()
-    ]
+    text = (tmp_path / "in.results.jsonl").read_text()
+    results = [json.loads(line) for line in text.splitlines()]
     assert ended.code == 1
+    assert {heard.headers["api-key"] for heard in server.heard} == {KEY}
     assert {result["custom_id"] for result in results} == set(COSTLY)
-    outcomes = {result["attempts"][-1]["outcome"] for result in results}
-    assert outcomes == {
+    assert {result["attempts"][-1]["outcome"] for result in results} == {
         *("ok", "refused", "reset", "protocol", "timeout", "bad_payload", "http_503")
     }
-    assert "(key)" in (tmp_path / "in.results.jsonl").read_text()
+    assert "(key)" in text
     assert_clean(tmp_path, ended)
 
 
 @pytest.mark.parametrize("name", BARRING)
-async def test_no_refusal_makes_a_key_appear_anywhere(tmp_path, name):
+def test_no_refusal_makes_a_key_appear_anywhere(tmp_path, command, serve, name):
     write_jobs(tmp_path, [name])
-    async with faulty(as_asked(BARRING)) as server:
-        write_env(tmp_path, server.url, 1)
-        ended = await batchrunner(tmp_path, "run", "in.jsonl", "--json")
+    server = serve(as_asked(BARRING))
+    write_env(tmp_path, server.url, 1)
+    ended = command("run", "in.jsonl", "--json")
 
     assert ended.code == 8
     assert "region1: " in ended.err
@@ -124,21 +119,6 @@ WRONG = [
     *([command, "in.results.jsonl"] for command in COMMANDS if command not in {"run", "simulate"}),
     *([command, "--help"] for command in COMMANDS),
 ]
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """Run the command line in this process, which is quicker."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(OWN)]:
-        monkeypatch.delenv(name)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        return Ended(ended.value.code, *capfd.readouterr())
-
-    return run
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
@@ -217,6 +197,18 @@ def test_a_stranger_gets_no_key_unless_the_host_is_allowed(tmp_path, command):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".env", "in.jsonl"]
 
 
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_an_allowed_host_is_let_through_to_the_next_question(tmp_path, command, monkeypatch, how):
+    write_env(tmp_path, "https://gateway.invalid", 1)
+    given = ["--allow-host", "other.invalid", "--allow-host", "gateway.invalid"]
+    if how == "variable":
+        monkeypatch.setenv("BATCHRUNNER_ALLOW_HOSTS", "other.invalid, gateway.invalid")
+        given = []
+    ended = command("run", "none.jsonl", *given)
+
+    assert (ended.code, ended.err.split(":")[1]) == (2, " none.jsonl does not exist")
+
+
 def test_a_name_that_steers_terminals_is_shown_without_its_escapes(command):
     ended = command("run", "\x1b]0;owned\x07\u202e.jsonl", "--simulate")
 
@@ -226,16 +218,16 @@ def test_a_name_that_steers_terminals_is_shown_without_its_escapes(command):
     assert "\u202e" not in ended.err
 
 
-async def test_a_proxy_is_named_when_it_is_used_and_its_password_is_not(tmp_path):
+def test_a_proxy_is_named_when_it_is_used_and_its_password_is_not(
+    tmp_path, command, serve, monkeypatch
+):
     write_jobs(tmp_path, ["a"])
-    async with faulty() as server, faulty() as trap:
-        write_env(tmp_path, server.url, 1)
-        ended = await batchrunner(
-            *(tmp_path, "run", "in.jsonl"),
-            BATCHRUNNER_PROXY=f"http://me:{KEY}-pw@127.0.0.1:{trap.port}",
-            HTTP_PROXY=trap.url,
-            ALL_PROXY=trap.url,
-        )
+    server, trap = serve(), serve()
+    write_env(tmp_path, server.url, 1)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, trap.url)
+    monkeypatch.setenv("BATCHRUNNER_PROXY", f"http://me:{KEY}-pw@127.0.0.1:{trap.port}")
+    ended = command("run", "in.jsonl")
 
     assert ended.code == 0
     assert f"through the proxy http://127.0.0.1:{trap.port}\n" in ended.err

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import resource
+import socket
 import ssl
 import stat
 import subprocess
@@ -68,7 +69,7 @@ async def test_a_machine_without_files_left_blames_no_region(tmp_path):
         await line.say(reply())
 
     async with faulty(later) as server:
-        write(tmp_path, server.url, 120)
+        write(tmp_path, server.url, 60)
         ended = await batchrunner(
             tmp_path, "run", "in.jsonl", "--json", "--max-attempts", 1, before="ulimit -n 40"
         )
@@ -76,25 +77,24 @@ async def test_a_machine_without_files_left_blames_no_region(tmp_path):
     stats = json.loads(ended.out)
     outcomes = {attempt["outcome"] for result in read(tmp_path) for attempt in result["attempts"]}
     assert ended.code == 0
-    assert stats["jobs"]["ok"] == 120
+    assert stats["jobs"]["ok"] == 60
     assert outcomes == {"ok", "local"}
     assert stats["regions"]["region1"]["state"] == "open"
 
 
-async def test_an_outage_of_all_regions_ends_the_run_after_the_time_given(tmp_path):
-    async with faulty() as server:
-        write(tmp_path, server.url, 20)
-    ended = await batchrunner(tmp_path, "run", "in.jsonl", "--json", "--outage-wait", 1)
+def test_an_outage_of_all_regions_ends_the_run_after_the_time_given(tmp_path, command, serve):
+    with socket.socket() as nobody:  # bound, but it does not listen
+        nobody.bind(("127.0.0.1", 0))
+        write(tmp_path, f"http://127.0.0.1:{nobody.getsockname()[1]}", 20)
+        ended = command("run", "in.jsonl", "--json", "--outage-wait", 0.5)
 
     assert ended.code == 8
-    assert "no region has answered for 1 s: run the same command later" in ended.err
+    assert "no region has answered for 0.5 s: run the same command later" in ended.err
     assert json.loads(ended.out)["jobs"]["failed"] == 0
     assert read(tmp_path) == []
 
-    async with faulty() as server:
-        write(tmp_path, server.url, 20)
-        ended = await batchrunner(tmp_path, "run", "in.jsonl")
-    assert ended.code == 0
+    write(tmp_path, serve().url, 20)
+    assert command("run", "in.jsonl").code == 0
     assert len(read(tmp_path)) == 20
 
 
@@ -109,32 +109,29 @@ def has_namespaces():
 @pytest.mark.skipif(not has_namespaces(), reason="no network namespace may be made here")
 async def test_a_machine_without_a_network_sends_nothing_and_says_so(tmp_path):
     write(tmp_path, "https://eastus.openai.azure.com/", 20)
-    command = [sys.executable, "-m", "batchrunner", "run", "in.jsonl", "--outage-wait", "1"]
+    command = [sys.executable, "-m", "batchrunner", "run", "in.jsonl", "--outage-wait", "0.5"]
     process = await asyncio.create_subprocess_exec(
         *("unshare", "--net", *command), cwd=tmp_path, stderr=asyncio.subprocess.PIPE
     )
     _, err = await asyncio.wait_for(process.communicate(), 60)
 
     assert process.returncode == 8
-    assert b"no region has answered for 1 s" in err
+    assert b"no region has answered for 0.5 s" in err
     assert KEY.encode() not in err
     assert read(tmp_path) == []
 
 
-async def test_a_region_that_cannot_prove_its_name_costs_a_few_connections(tmp_path):
+def test_a_region_that_cannot_prove_its_name_costs_a_few_connections(tmp_path, command, serve):
     """It is out at once, however many jobs there are; with its authority named, all is well."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server's complaint
-    async with faulty(tls=context) as server:
-        write(tmp_path, server.url, 200)
-        refused = await batchrunner(tmp_path, "run", "in.jsonl", "--concurrency", 5)
-        heard = len(server.heard)
-        answered = await batchrunner(
-            tmp_path, "run", "in.jsonl", "--concurrency", 5, "--ca-file", "ca.pem"
-        )
+    server = serve(tls=context)
+    write(tmp_path, server.url, 200)
+    refused = command("run", "in.jsonl", "--concurrency", 5)
+    heard = len(server.heard)
+    answered = command("run", "in.jsonl", "--concurrency", 5, "--ca-file", "ca.pem")
 
     assert refused.code == 8
     assert "region1: its certificate is not trusted" in refused.err
