@@ -445,6 +445,17 @@ async def test_connections_are_used_again():
         assert (server.connections, len(server.heard)) == (1, 20)
 
 
+@SOCKET
+async def test_a_connection_that_was_closed_while_it_was_kept_is_not_used_again():
+    async with faulty(says(reply(), then=Line.close)) as server, AiohttpTransport() as transport:
+        template = Template(f"{server.url}/x", {})
+        for number in (1, 2, 3):
+            server.left.clear()
+            assert (await transport.post(template, b"{}", LONG)).body == OK
+            await asyncio.wait_for(server.left.wait(), LONG)
+            assert server.connections == number
+
+
 REPEATED = {
     "an error": (reply(f'{{"error":{{"message":"not {KEY}!"}}}}'.encode(), "401 No"), 401),
     "an answer": (reply(OK.replace(b"yes", KEY.encode())), 200),

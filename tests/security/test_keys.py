@@ -146,7 +146,10 @@ async def test_the_simulator_shows_its_own_keys_and_none_of_ours(tmp_path):
 
 
 async def test_a_key_is_not_in_the_list_of_processes(tmp_path):
-    """What every user of the machine can read about a run; its environment only its owner can."""
+    """What every user of the machine can read about a run, nor in what the SDK says when asked.
+
+    The environment of a process can be read by its owner only.
+    """
     write_jobs(tmp_path, ["a"])
     release = asyncio.Event()
 
@@ -156,13 +159,15 @@ async def test_a_key_is_not_in_the_list_of_processes(tmp_path):
 
     async with faulty(hold) as server:
         write_env(tmp_path, server.url, 1)
-        process = await start(tmp_path, "run", "in.jsonl")
+        process = await start(tmp_path, "run", "in.jsonl", OPENAI_LOG="debug")
         await asyncio.wait_for(server.asked.wait(), 60)
         listed = Path(f"/proc/{process.pid}/cmdline").read_bytes()  # noqa: ASYNC240 - no disk
         release.set()
-        await process.communicate()
+        out, err = await process.communicate()
 
     assert process.returncode == 0
+    assert b"openai._base_client" in err  # the SDK tells everything it does
+    assert KEY.encode() not in out + err
     assert b"in.jsonl" in listed
     assert KEY.encode() not in listed
 
