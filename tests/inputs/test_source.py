@@ -200,9 +200,8 @@ async def test_a_line_of_100_mb_needs_no_100_mb(write, suffix):
     assert peak < 10_000_000
 
 
-@pytest.mark.parametrize("bomb", [b"x", b"\n"], ids=["one line", "blank lines"])
-async def test_a_bomb_is_recognised_by_what_comes_out_of_it(write, bomb):
-    path = write("in.jsonl.zst", zstd.compress(bomb * (packing.SURE + (2 << 20))))
+async def test_a_bomb_is_recognised_by_what_comes_out_of_it(write):
+    path = write("in.jsonl.zst", zstd.compress(bytes(packing.SURE + (2 << 20))))
     assert path.stat().st_size < packing.SURE / packing.RATIO
 
     with pytest.raises(InputError, match="unpacks to more than 10,000 times its size"):
