@@ -25,6 +25,7 @@ from .errors import BatchrunnerError, IdentityError, InputError, UsageError, rai
 from .fleet import open_caller
 from .inputs.feed import Feed
 from .inputs.jsonl import Defaults
+from .inputs.packing import bare
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
@@ -57,7 +58,7 @@ async def run_async(
 ) -> Summary:
     """Answer every job of ``input_`` and write the results to ``output``.
 
-    ``input_`` is the path of a JSON Lines file, also gzipped, or ``-`` for standard input;
+    ``input_`` is the path of a JSON Lines file, also packed, or ``-`` for standard input;
     ``output`` defaults to the input's name with ``.results.jsonl``. Where ``output`` has results
     of an earlier run, only what is missing is sent. Without ``settings`` they are read from the
     environment and ``.env``.
@@ -91,7 +92,7 @@ def _output_path(input_: Path | str, output: Path | str | None) -> Path:
     if output is None and str(input_) == "-":
         raise UsageError("standard input has no name to derive the output from: give --output")
     if output is None:
-        name = Path(input_).name.removesuffix(".gz")
+        name = bare(Path(input_).name)
         return Path(input_).with_name(Path(name).stem + RESULTS)
     if str(output) == "-":
         raise UsageError("results cannot be resumed on standard output: give --output a file")
@@ -178,6 +179,7 @@ async def _supervise(
             total=found.jobs + found.bad_count,
             workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
             watch=watch,
+            outage_wait=settings.outage_wait,
         )
 
 

@@ -1,14 +1,20 @@
 """The command line: a skin. Options in, settings out; then one call, and an exit code."""
 
 import os
+import re
+import resource
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from .errors import BatchrunnerError, UsageError
+from .terminal import printable_lines
+
+_KEY_OPTION = re.compile(r"--([a-z-]*-)?(key|token|secret|password)(=|$)", re.IGNORECASE)
 
 app = typer.Typer(
     name="batchrunner",
@@ -26,7 +32,8 @@ app = typer.Typer(
 @app.command()
 def run(  # noqa: PLR0913 - an option each
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="JSON Lines, also .gz; - is standard input")
+        str,
+        typer.Argument(metavar="INPUT", help="JSON Lines, also .gz or .zst; - is standard input"),
     ],
     *,
     output: Annotated[
@@ -90,6 +97,28 @@ def run(  # noqa: PLR0913 - an option each
     timeout: Annotated[
         float | None, typer.Option(help="seconds for a whole attempt  [300]")
     ] = None,
+    outage_wait: Annotated[
+        float | None, typer.Option(help="seconds that all regions may be down  [600]")
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="go through it; those of the environment are ignored"),
+    ] = None,
+    ca_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="certificates to trust besides the system's")
+    ] = None,
+    allow_hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST",
+            help="keys may go to this host too; as often as needed, *.example.com is possible",
+        ),
+    ] = None,
+    trust_env_file: Annotated[
+        bool | None,
+        typer.Option("--trust-env-file", help="though others own it or may write it"),
+    ] = None,
     retry_failed: Annotated[
         bool | None, typer.Option("--retry-failed", help="run permanently failed jobs again")
     ] = None,
@@ -113,6 +142,10 @@ def run(  # noqa: PLR0913 - an option each
         del options[name]
     from .commands import Files, run_command  # --help must not wait for it
 
+    if proxy is not None and "@" in proxy:
+        raise UsageError(
+            "--proxy: whoever lists processes could read its password: set BATCHRUNNER_PROXY"
+        )
     if simulate is not None and (config is not None or env_file is not None):
         raise UsageError("--simulate brings its own regions: leave out --config and --env-file")
     files = Files(input_, output, env_file, config, simulate)
@@ -136,11 +169,13 @@ def simulate(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the code of the design's table."""
     _open_missing_descriptors()
+    _leave_no_core()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _refuse_keys(given)
         code = app(_name_scenario(given), prog_name="batchrunner", standalone_mode=False)
     except BatchrunnerError as error:
-        typer.echo(f"batchrunner: {error}", err=True)
+        typer.echo(f"batchrunner: {printable_lines(str(error))}", err=True)
         code = error.exit_code
     except typer.Exit as done:
         code = done.exit_code
@@ -159,6 +194,23 @@ def _name_scenario(arguments: list[str]) -> list[str]:
         "--simulate=" if argument == "--simulate" and not following.endswith(".toml") else argument
         for argument, following in zip(arguments, follows, strict=True)
     ]
+
+
+def _refuse_keys(arguments: Sequence[str]) -> None:
+    """A key on the command line is one that every user of the machine can read."""
+    for argument in arguments:
+        if _KEY_OPTION.match(argument):
+            raise UsageError(
+                f"there is no option {argument.partition('=')[0]}: whoever lists processes could "
+                "read the key, and the shell keeps it; put it into .env or the environment "
+                "(see .env.example), and think of making a new one"
+            )
+
+
+def _leave_no_core() -> None:
+    """What is in memory when a process dies, keys among it, is not written to the disk."""
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _unexpected(error: Exception) -> int:

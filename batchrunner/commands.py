@@ -12,6 +12,7 @@ import orjson
 
 from .batch import run_async
 from .config import Settings, read_settings
+from .endpoints import shown
 from .environment import load_settings
 from .errors import UsageError
 from .simulator import Scenario, ScenarioError, load
@@ -43,7 +44,9 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
 
     async def main() -> tuple[Summary, dict[str, Any]]:
         if files.scenario is None:
-            return await answer(load_settings(options, files.env, files.config)), {}
+            settings = load_settings(options, files.env, files.config)
+            _tell_proxy(settings)
+            return await answer(settings), {}
         async with serve(_scenario(files.scenario)) as simulation:
             summary = await answer(read_settings(options, simulation.environ(), {}))
             return summary, {"simulator": simulation.statistics()}
@@ -69,6 +72,13 @@ def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
         raise UsageError(str(error)) from None
     except KeyboardInterrupt:
         return
+
+
+def _tell_proxy(settings: Settings) -> None:
+    """Keys and prompts take a way that nobody must overlook."""
+    if settings.proxy_url is not None:
+        with suppress(OSError):
+            sys.stderr.write(f"batchrunner: through the proxy {shown(settings.proxy_url)}\n")
 
 
 def _scenario(name: str) -> Scenario:

@@ -26,6 +26,7 @@ from anyio.from_thread import BlockingPortal
 
 from .config import require_targets
 from .environment import load_settings
+from .faults import fault_of
 from .fleet import make_router, usable
 from .model import Fault, FaultKind, Job, Reply
 from .policy.ratelimit import advertised
@@ -125,7 +126,9 @@ def _outcome(error: openai.APIError) -> Reply | Fault:
         case openai.APITimeoutError():
             return Fault(FaultKind.TIMEOUT, str(error))
         case _:
-            return Fault(FaultKind.CONNECT, str(error))
+            fault = fault_of(error)
+            is_known = fault.kind in {FaultKind.LOCAL, FaultKind.TLS}
+            return fault if is_known else Fault(FaultKind.CONNECT, str(error))
 
 
 def _open() -> _Failover:
@@ -134,7 +137,7 @@ def _open() -> _Failover:
     settings = settings.model_copy(update={"strategy": "ordered"})
     targets = {target.name: target for target in usable(settings)}
     tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
-    http_client = make_http_client()
+    http_client = make_http_client(proxy=settings.proxy_url, ca_file=settings.ca_file)
     clients = {
         name: make_client(t, http_client, tokens.get(name), settings.timeout)
         for name, t in targets.items()

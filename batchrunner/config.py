@@ -6,11 +6,21 @@ environment, ``.env``, the TOML file of ``--config``, the default.
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import PydanticCustomError
 
+from .endpoints import check_hosts, is_pattern, is_proxy
 from .errors import ConfigError
 from .targets import (
     COMPANIONS,
@@ -27,6 +37,25 @@ from .targets import (
 PREFIX = "BATCHRUNNER_"
 PARSER = 1  #: raised when the same input line begins to mean another request
 SEMANTIC = ("model", "system", "temperature", "max_tokens")
+CALLED = {"allow_hosts": "--allow-host"}  #: options that are not called as their setting is
+
+
+def _listed(value: Any) -> Any:
+    """A variable lists hosts with commas or spaces between them."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _host(text: str) -> str:
+    host = text.strip().lower().removeprefix("[").removesuffix("]")
+    if not is_pattern(host):
+        raise PydanticCustomError("host", "write only the host, such as gateway.example.com")
+    return host
+
+
+def _proxy(url: SecretStr) -> SecretStr:
+    if not is_proxy(url.get_secret_value()):
+        raise PydanticCustomError("proxy", "write something like http://proxy.example.com:3128")
+    return url
 
 
 class Settings(BaseModel):
@@ -67,6 +96,25 @@ class Settings(BaseModel):
     timeout: float = Field(
         300.0, gt=0, allow_inf_nan=False, description="seconds for a whole attempt"
     )
+    outage_wait: float = Field(
+        600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="seconds without an answer, while all regions are down, that end a run",
+    )
+    proxy: Annotated[SecretStr, AfterValidator(_proxy)] | None = Field(
+        None, description="the proxy to use; http_proxy and its like are ignored"
+    )
+    ca_file: str | None = Field(
+        None, min_length=1, description="certificates to trust besides those of the system, in PEM"
+    )
+    allow_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_host)], ...], BeforeValidator(_listed)
+    ] = Field((), description="hosts of others that keys may go to, such as a gateway")
+    trust_env_file: bool = Field(
+        default=False,
+        description="take keys from a file that others could have written; counts only outside it",
+    )
     limit: int | None = Field(None, ge=1, description="only the first N jobs")
     bad_lines: Literal["fail", "record"] = Field(
         "fail", description="refuse the input, or record lines that are no jobs as failed"
@@ -76,6 +124,11 @@ class Settings(BaseModel):
     repair: bool = Field(
         default=False, description="go on with what is left of damaged results, and run the rest"
     )
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy, with the password that it may need."""
+        return None if self.proxy is None else self.proxy.get_secret_value()
 
     @property
     def meaning(self) -> dict[str, Any]:
@@ -118,13 +171,14 @@ def read_settings(
 
 
 def require_targets(settings: Settings) -> None:
-    """ConfigError where there is nowhere to send anything."""
+    """ConfigError where there is nowhere to send anything, or keys would go to a stranger."""
     usable = [t for t in settings.targets if not (settings.no_fallback and t.is_fallback)]
     if not usable:
         raise ConfigError(
             f"no region is configured: set {KEY}_1 and {ENDPOINT}_1 (see .env.example), "
             "or try it without keys: --simulate"
         )
+    check_hosts(((target.name, target.endpoint) for target in usable), settings.allow_hosts)
 
 
 def variables() -> dict[str, str]:
@@ -177,6 +231,6 @@ def _toml_region(region: Mapping[str, Any], index: int, environ: Mapping[str, st
 def _called(name: str, options: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     """What the user called a setting: the option, the variable, or the key of the file."""
     if options.get(name) is not None:
-        return "--" + name.replace("_", "-")
+        return CALLED.get(name) or "--" + name.replace("_", "-")
     variable = PREFIX + name.upper()
     return variable if environ.get(variable, "").strip() else f"--config: {name}"

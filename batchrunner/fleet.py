@@ -68,7 +68,7 @@ async def open_caller(settings: Settings, before: Stats | None = None) -> AsyncI
 
     targets = {target.name: target for target in usable(settings)}
     tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
-    async with AiohttpTransport() as transport:
+    async with AiohttpTransport(proxy=settings.proxy_url, ca_file=settings.ca_file) as transport:
         wire = Wire(targets, transport, settings.timeout, tokens)
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)

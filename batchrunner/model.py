@@ -32,7 +32,8 @@ class FaultKind(StrEnum):
     """Why there is no reply."""
 
     TIMEOUT = "timeout"  #: the whole attempt took longer than allowed
-    CONNECT = "connect"  #: no connection: refused, unknown host, or TLS
+    CONNECT = "connect"  #: no connection: refused, unknown host, or TLS broke off
+    TLS = "tls"  #: whoever answers there cannot be believed, or speaks no TLS at all
     RESET = "reset"  #: the connection ended before the reply did
     PROTOCOL = "protocol"  #: what came back is not HTTP, or is larger than any answer
     LOCAL = "local"  #: this machine's own limits: too many open files

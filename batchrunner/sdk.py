@@ -14,8 +14,10 @@ from typing import Any
 import httpx2
 from openai import APIConnectionError, AsyncAzureOpenAI, AsyncOpenAI
 
+from .endpoints import origin
 from .errors import ConfigError
 from .targets import Target
+from .tls import make_context
 
 TokenProvider = Callable[[], Awaitable[str]]
 
@@ -34,6 +36,12 @@ class Template:
 
     url: str
     headers: dict[str, str] = field(repr=False)  #: the key is among them
+
+    @property
+    def secret(self) -> str:
+        """The key or the token; empty where there is none."""
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        return self.headers.get("api-key") or bearer
 
 
 def make_client(
@@ -58,11 +66,31 @@ def make_client(
         )
 
 
-def make_http_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
-    """An HTTP client that ignores proxy variables and never carries a key to a redirect."""
+def make_http_client(
+    transport: httpx2.AsyncBaseTransport | None = None,
+    *,
+    proxy: str | None = None,
+    ca_file: str | None = None,
+) -> httpx2.AsyncClient:
+    """An HTTP client that ignores proxy variables and never carries a key to a redirect.
+
+    Requests to this machine do not go through the ``proxy``.
+    """
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=100)
+    verify = True if ca_file is None else make_context(ca_file)
+    mounts: dict[str, httpx2.AsyncBaseTransport | None] = {}
+    if proxy is not None:
+        mounts = {"https://localhost": None, "https://127.0.0.1": None, "https://[::1]": None}
+        mounts["https://"] = httpx2.AsyncHTTPTransport(  # http:// goes to this machine only
+            verify=verify, trust_env=False, limits=limits, proxy=proxy
+        )
     return httpx2.AsyncClient(
-        transport=transport, trust_env=False, follow_redirects=False, limits=limits
+        transport=transport,
+        verify=verify,
+        mounts=mounts,
+        trust_env=False,
+        follow_redirects=False,
+        limits=limits,
     )
 
 
@@ -80,8 +108,11 @@ async def make_template(
         client = make_client(target, http_client, token)
         body = {"model": target.model_for(model), "messages": []}
         await client.post(path, body=body, cast_to=httpx2.Response)
+    url = str(seen[0].url)
+    if origin(url) != origin(target.endpoint):
+        raise ConfigError(f"the key of {target.name} is for its own endpoint only")
     headers = {k: v for k, v in seen[0].headers.items() if k.lower() not in _TRANSIENT}
-    return Template(str(seen[0].url), headers)
+    return Template(url, headers)
 
 
 def entra_token() -> TokenProvider:

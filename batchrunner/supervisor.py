@@ -23,7 +23,6 @@ from .summary import Progress, Stop
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
 LOOK_EVERY = 0.25  #: seconds between two looks of a view
 DRAIN = 25.0  #: seconds that requests in flight are given after a signal
-OUTAGE_WAIT = 600.0  #: seconds without an answer, while all regions are down, that end a run
 
 Watch = Callable[[Progress], None]
 
@@ -38,6 +37,7 @@ class Supervisor:
     total: int
     workers: int
     watch: Watch
+    outage_wait: float = 600.0  #: seconds without an answer, all regions being down, that end it
     stopped: Stop | None = None
     _resumed: int = field(init=False)
     _before: dict[str, tuple[float, int]] = field(init=False)  #: throttled seconds, peak
@@ -115,8 +115,8 @@ class Supervisor:
             self.watch(progress)
             if progress.done != done or not progress.is_outage:
                 done, since = progress.done, clock()
-            elif clock() - since >= OUTAGE_WAIT:
-                self.stop(Stop(8, "no region has answered for ten minutes: run the same later"))
+            elif clock() - since >= self.outage_wait:
+                self.stop(Stop(8, self._outage()))
             await anyio.sleep(LOOK_EVERY)
 
     async def _save(self) -> None:
@@ -152,6 +152,9 @@ class Supervisor:
             "no region is left that can serve the remaining jobs "
             f"({'; '.join(reasons)}): put this right and run the same command again"
         )
+
+    def _outage(self) -> str:
+        return f"no region has answered for {self.outage_wait:g} s: run the same command later"
 
     def _note(self) -> str:
         if self.stopped is not None:

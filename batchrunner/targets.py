@@ -5,7 +5,6 @@ Each region is a numbered pair of variables, ``AZURE_OPENAI_API_KEY_n`` and
 number is one more region, and the first. ``OPENAI_API_KEY`` adds plain OpenAI, the fallback.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from .endpoints import check_endpoint
 from .errors import ConfigError
 
 API_VERSION = (
@@ -45,8 +45,6 @@ FALLBACK = {
     "tpm": ("OPENAI_TPM", "tokens per minute; default: learned from the service"),
     "concurrency": ("OPENAI_CONCURRENCY", "most requests in flight"),
 }
-_HOST = re.compile(r"[\w.:-]+")
-_CALLED = re.compile(r"/openai/?$|/deployments(/|$)|/(chat/)?completions/?$")
 _NUMBER = re.compile(rf"(?:{KEY}|{ENDPOINT})(?:_([1-9]\d*))?")
 
 
@@ -122,7 +120,7 @@ def make_target(
 
     A region without a name gets it from its host, or from its ``number``.
     """
-    _check_endpoint(values["endpoint"], variables["endpoint"])
+    check_endpoint(values["endpoint"], variables["endpoint"])
     if "key" in values:
         _check_key(values["key"], variables["key"])
     try:
@@ -166,34 +164,6 @@ def _name(endpoint: str, number: str) -> str:
     """A name from the host; from the number where the host has none that would do."""
     label = (urlsplit(endpoint).hostname or "").split(".")[0]
     return label if label and not label.isdigit() and ":" not in label else f"region{number}"
-
-
-def _check_endpoint(endpoint: str, variable: str) -> None:
-    """Refuse what is no HTTPS URL, and plain HTTP beyond this machine."""
-    try:
-        parts = urlsplit(endpoint)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if host is None or not _HOST.fullmatch(host) or parts.scheme not in {"http", "https"}:
-        example = "https://my-resource.openai.azure.com/"
-        raise ConfigError(f"{variable} is no URL: write something like {example}")
-    if not {"@", "?", "#"}.isdisjoint(endpoint):
-        raise ConfigError(f"{variable}: leave out user name, query and fragment of the URL")
-    if _CALLED.search(parts.path):
-        raise ConfigError(
-            f"{variable} goes too far: end it with the host, or with /openai/v1/; deployment and "
-            "operation are added to it"
-        )
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigError(f"{variable}: http:// would show the key to the network; use https://")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _check_key(key: str, variable: str) -> None:

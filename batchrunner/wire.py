@@ -3,13 +3,12 @@
 The SDK prepares a request once for each region, path and model; jobs then send their own bytes
 with its URL and headers through aiohttp, which costs a twentieth of the SDK's own machinery.
 Nothing is retried here, no redirect is followed, no proxy of the environment is used, and a
-deadline covers the whole attempt.
+deadline covers the whole attempt. A reply that repeats the key comes without it.
 """
 
 import asyncio
-import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -17,24 +16,17 @@ import aiohttp
 import anyio
 import orjson
 
+from .endpoints import credentials, is_loopback, origin, shown
+from .faults import fault_of
 from .model import Fault, FaultKind, Job, Reply
 from .sdk import Template, TokenProvider, make_template
 from .targets import Target
+from .tls import make_context
 
 LARGEST_BODY = 64 << 20  #: bytes of a decoded reply; no answer is larger
+SHORTEST_KEY = 16  #: characters
+MASK = "(key)"
 TOKEN_LIFE = 30.0  #: seconds a prepared request with a token is used
-#: what an exception of aiohttp stands for; the first family that it belongs to
-_KINDS: tuple[tuple[type[Exception], FaultKind], ...] = (
-    (TimeoutError, FaultKind.TIMEOUT),
-    (aiohttp.ClientConnectorError, FaultKind.CONNECT),
-    (aiohttp.InvalidURL, FaultKind.PROTOCOL),
-    (aiohttp.ClientResponseError, FaultKind.PROTOCOL),
-    (OSError, FaultKind.RESET),
-    (aiohttp.ClientConnectionError, FaultKind.RESET),
-    (aiohttp.ClientPayloadError, FaultKind.RESET),
-    (ValueError, FaultKind.PROTOCOL),
-)
-_OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 
 class Transport(Protocol):
@@ -83,7 +75,8 @@ class Wire:
         except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
             cause = type(error.__cause__ or error).__name__
             return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}"), None
-        return await self.transport.post(template, body, self.deadline), template
+        outcome = await self.transport.post(template, body, self.deadline)
+        return _without(template.secret, outcome), template
 
     async def _template(self, target: Target, job: Job, stale: Template | None) -> Template:
         """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""
@@ -119,12 +112,18 @@ class _Connector(aiohttp.TCPConnector):
 class AiohttpTransport:
     """Loopback or internet, by aiohttp; the leases limit how many connections there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, proxy: str | None = None, ca_file: str | None = None) -> None:
+        # The URL stands in what aiohttp raises, so the password must not stand in the URL.
+        self._proxy = None if proxy is None else shown(proxy)
+        user = None if proxy is None else credentials(proxy)
+        said = None if user is None else aiohttp.encode_basic_auth(*user, encoding="utf-8")
+        self._proxy_headers = {} if said is None else {"Proxy-Authorization": said}
+        self._tls = make_context(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, ttl_dns_cache=60),
+            connector=_Connector(limit=0, ttl_dns_cache=60, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
@@ -150,11 +149,18 @@ class AiohttpTransport:
                 headers=template.headers,
                 timeout=aiohttp.ClientTimeout(total=deadline),
                 allow_redirects=False,
+                **self._way_to(template.url),
             ) as response:
                 content = await _read(response)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return _fault(error)
+            return fault_of(error)
+
+    def _way_to(self, url: str) -> dict[str, Any]:
+        """Through the proxy, but not to this machine: there a key may travel unencrypted."""
+        if self._proxy is None or is_loopback(origin(url)[1]):
+            return {}
+        return {"proxy": self._proxy, "proxy_headers": self._proxy_headers}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -170,19 +176,19 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-def _fault(error: Exception) -> Fault:
-    """Which fault an exception of aiohttp stands for."""
-    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    if _errno(error) in _OUT_OF_FILES:
-        return Fault(FaultKind.LOCAL, detail)
-    kinds = (kind for family, kind in _KINDS if isinstance(error, family))
-    return Fault(next(kinds, FaultKind.RESET), detail)
+def _without(secret: str, outcome: Reply | Fault) -> Reply | Fault:
+    """``outcome`` with a mark in place of the key, where somebody sends it back.
 
-
-def _errno(error: BaseException | None) -> int | None:
-    """The error number anywhere in a chain of causes."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error.errno
-        error = error.__cause__ or error.__context__
-    return None
+    A key is long; what is shorter than any key may stand in an answer by chance.
+    """
+    if len(secret) < SHORTEST_KEY:
+        return outcome
+    if isinstance(outcome, Fault):
+        return replace(outcome, detail=outcome.detail.replace(secret, MASK))
+    key = secret.encode()
+    if key in outcome.body:
+        outcome = replace(outcome, body=outcome.body.replace(key, MASK.encode()))
+    if any(secret in value for value in outcome.headers.values()):
+        masked = {k.lower(): v.replace(secret, MASK) for k, v in outcome.headers.items()}
+        outcome = replace(outcome, headers=masked)
+    return outcome

@@ -67,12 +67,13 @@ class FaultServer:
     port: int
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0
+    scheme: str = "http"
     asked: asyncio.Event = field(default_factory=asyncio.Event)  #: set when a request came
     left: asyncio.Event = field(default_factory=asyncio.Event)  #: set when a client hung up
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 def reply(body=OK, status="200 OK", *headers):
@@ -97,10 +98,13 @@ async def answers(line, _):
 
 
 @asynccontextmanager
-async def faulty(behave: Behaviour = answers, *, mute=False) -> AsyncIterator[FaultServer]:
+async def faulty(
+    behave: Behaviour = answers, *, mute=False, tls=None
+) -> AsyncIterator[FaultServer]:
     """A server that does with every request what ``behave`` does.
 
-    A ``mute`` one does it with every connection, and does not listen first.
+    A ``mute`` one does it with every connection, and does not listen first. ``tls`` is the
+    context of one that speaks HTTPS.
     """
     tasks = set()
 
@@ -118,8 +122,9 @@ async def faulty(behave: Behaviour = answers, *, mute=False) -> AsyncIterator[Fa
         server.left.set()
         writer.transport.abort()
 
-    listener = await asyncio.start_server(talk, "127.0.0.1", 0)
-    server = FaultServer(listener.sockets[0].getsockname()[1])
+    listener = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    port = listener.sockets[0].getsockname()[1]
+    server = FaultServer(port, scheme="https" if tls else "http")
     try:
         yield server
     finally:

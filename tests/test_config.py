@@ -29,6 +29,11 @@ OTHER = {
     "fallback_after": 3.0,
     "max_attempts": 2,
     "timeout": 11.0,
+    "outage_wait": 5.0,
+    "proxy": "http://proxy:3128",
+    "ca_file": "ca.pem",
+    "allow_hosts": ("gateway.example", "*.other.example"),
+    "trust_env_file": True,
     "limit": 5,
     "bad_lines": "record",
     "retry_failed": True,
@@ -49,6 +54,11 @@ def variable(name):
     return f"BATCHRUNNER_{name.upper()}"
 
 
+def written(value):
+    """As a variable has it."""
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
 def test_nothing_given_means_the_defaults():
     assert settings() == Settings()
 
@@ -64,7 +74,7 @@ def test_an_option_can_be_given_in_three_ways(name):
 
     for given in (
         settings(options={name: value}),
-        settings(environ={variable(name): str(value)}),
+        settings(environ={variable(name): written(value)}),
         settings(toml={name: value}),
     ):
         assert given == Settings(**{name: value})
@@ -286,7 +296,7 @@ def test_every_variable_has_a_meaning():
 def test_every_variable_is_read():
     """Each one changes the settings, or is refused where it makes no sense."""
     base = REGION | {"OPENAI_API_KEY": "sk"}
-    value = {variable(name): str(given) for name, given in OTHER.items()}
+    value = {variable(name): written(given) for name, given in OTHER.items()}
     value |= dict.fromkeys(variables().keys() - value.keys(), "77")
     value |= {"AZURE_OPENAI_AUTH_1": "entra", "OPENAI_BASE_URL": "https://other"}
     value |= {"AZURE_OPENAI_ENDPOINT_1": "https://other"}

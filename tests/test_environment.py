@@ -1,12 +1,16 @@
 """The process environment, ``.env`` and TOML files."""
 
+import grp
 import os
+import pwd
+import stat
 
 import pytest
 
 from batchrunner import environment
 from batchrunner.environment import load_settings, read_toml
 from batchrunner.errors import ConfigError
+from batchrunner.ownership import Access, access
 
 CANARY = "canary-6f1d"
 
@@ -148,6 +152,114 @@ def test_a_file_that_is_not_utf8(write, content):
         with pytest.raises(ConfigError, match=r"\.env is not UTF-8 text: save it as UTF-8") as got:
             read()
         assert got.value.__cause__ is None
+
+
+# --- who else may read or write it
+
+KEYS = f"AZURE_OPENAI_API_KEY_1={CANARY}\n"
+
+
+def told(caplog):
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_file_of_ones_own_is_taken_without_a_word(write, caplog, mode):
+    write(".env", KEYS).chmod(mode)
+
+    assert read_environ()["AZURE_OPENAI_API_KEY_1"] == CANARY
+    assert told(caplog) == []
+
+
+def test_keys_that_others_can_read_are_taken_with_one_warning(write, caplog):
+    """An ordinary umask makes such files."""
+    write(".env", KEYS).chmod(0o604)
+
+    for _ in range(3):
+        assert read_environ()["AZURE_OPENAI_API_KEY_1"] == CANARY
+    assert told(caplog) == ["batchrunner: others can read the keys in .env: chmod 600 .env"]
+
+
+def test_a_file_without_keys_may_be_read_by_all(write, caplog):
+    write(".env", "BATCHRUNNER_MODEL=m\nOPENAI_API_KEY=\n").chmod(0o644)
+    read_environ()
+
+    assert told(caplog) == []
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o666, 0o622])
+@pytest.mark.parametrize("name", [".env", "b.toml"])
+def test_a_file_that_others_may_write_is_refused_with_the_remedy(write, name, mode):
+    path = write(name, KEYS if name == ".env" else 'model = "m"')
+    path.chmod(mode)
+    read = {".env": read_environ, "b.toml": lambda: read_toml(path)}[name]
+
+    remedy = r"others may write it.*chmod 600 .*--trust-env-file"
+    with pytest.raises(ConfigError, match=remedy) as caught:
+        read()
+    assert name in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_somebody_else_is_refused(write):
+    os.chown(write(".env", KEYS), 12345, 12345)
+
+    with pytest.raises(ConfigError, match="belongs to somebody else"):
+        read_environ()
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_who_knows_better_can_say_so_but_not_in_the_file_itself(write, how):
+    write(".env", KEYS + "BATCHRUNNER_TRUST_ENV_FILE=true\n").chmod(0o666)
+    with pytest.raises(ConfigError, match="others may write it"):
+        load_settings()
+
+    if how == "variable":
+        os.environ["BATCHRUNNER_TRUST_ENV_FILE"] = "1"
+    os.environ["AZURE_OPENAI_ENDPOINT_1"] = "https://a.openai.azure.com"
+    (target,) = load_settings({"trust_env_file": True} if how == "option" else {}).targets
+    assert target.key.get_secret_value() == CANARY
+
+
+def status(mode, owner=1000, group=77):
+    return os.stat_result((stat.S_IFREG | mode, 0, 0, 1, owner, group, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "allowed"),
+    [
+        (0o600, 1000, Access.NONE),
+        (0o640, 1000, Access.READ),
+        (0o604, 1000, Access.READ),
+        (0o660, 1000, Access.WRITE),
+        (0o602, 1000, Access.WRITE),
+        (0o600, 1001, Access.WRITE),
+        (0o600, 0, Access.NONE),
+        (0o644, 0, Access.READ),
+    ],
+)
+def test_what_others_may_do_is_read_off_owner_and_mode(mode, owner, allowed):
+    assert access(status(mode, owner), user=1000) is allowed
+
+
+def test_the_group_that_only_has_its_user_is_nobody_else():
+    """Many systems make one for everyone, and a umask of 002 with it."""
+    own = next((p for p in pwd.getpwall() if is_alone(p)), None)
+    if own is None:
+        pytest.skip("nobody has a group of his own here")
+
+    assert access(status(0o660, own.pw_uid, own.pw_gid), own.pw_uid) is Access.NONE
+    assert access(status(0o664, own.pw_uid, own.pw_gid), own.pw_uid) is Access.READ
+    assert access(status(0o660, own.pw_uid, own.pw_gid + 54321), own.pw_uid) is Access.WRITE
+
+
+def is_alone(account):
+    try:
+        group = grp.getgrgid(account.pw_gid)
+    except KeyError:
+        return False
+    return group.gr_name == account.pw_name and not group.gr_mem
 
 
 def test_a_file_of_settings(write):

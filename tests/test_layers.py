@@ -13,25 +13,25 @@ PACKAGE = Path(batchrunner.__file__).parent
 # From the bottom to the top. A module may import those before it, and no others; a new module
 # belongs in here before it works.
 LAYERS = """
-    errors model
+    errors model terminal
 
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.axis policy.pace policy.quota policy.region policy.router
 
-    targets config environment
+    endpoints tls targets config ownership environment
 
     inputs
     inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.jsonl inputs.source inputs.staging inputs.survey inputs.feed
+    inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
     outputs
     outputs.disk outputs.lines outputs.done outputs.lock outputs.publish outputs.checkpoint
     outputs.results_file outputs.survey outputs.torn outputs.recovery
     outputs.tape outputs.group outputs.writer outputs.journal
 
-    sdk wire stats prices
+    sdk faults wire stats prices
 
     pool caller runner fleet
 

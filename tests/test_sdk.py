@@ -1,15 +1,21 @@
 """What the SDK makes of a region, and that nothing else gets into its requests."""
 
+import asyncio
 import os
+import ssl
 import sys
 
 import httpx2
 import openai
 import pytest
+import trustme
 
+from batchrunner.completion import _outcome
 from batchrunner.errors import ConfigError
+from batchrunner.policy.verdict import Barred, judge
 from batchrunner.sdk import entra_token, make_client, make_http_client, make_template
 from batchrunner.targets import Target
+from tests.faultserver import faulty
 
 pytestmark = pytest.mark.socket  # the SDK asks a thread for the name of the platform
 
@@ -199,6 +205,49 @@ async def test_a_redirect_is_not_followed():
             await make_client(target(), http).chat.completions.create(model="m", messages=[])
 
     assert calls == ["eastus.openai.azure.com"]
+
+
+async def test_through_a_proxy_the_key_goes_to_the_region_alone():
+    """The proxy is asked for a tunnel, and learns no more than where to."""
+    asked = []
+
+    async def refuse(line, heard):
+        asked.append(heard)
+        await line.say(b"HTTP/1.1 502 No\r\ncontent-length: 0\r\n\r\n")
+
+    async with (
+        faulty(refuse) as proxy,
+        faulty() as server,
+        make_http_client(proxy=proxy.url) as http,
+    ):
+        with pytest.raises(openai.APIConnectionError):
+            await make_client(target(), http).chat.completions.create(model="m", messages=[])
+        here = make_client(target(server.url), http)
+        await here.chat.completions.create(model="m", messages=[])
+
+    assert [heard.line for heard in asked] == ["CONNECT eastus.openai.azure.com:443 HTTP/1.1"]
+    assert "k1" not in str(asked)
+    assert len(server.heard) == 1  # plain HTTP stays on this machine
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_whom_the_sdk_believes_is_said_by_the_same_file(tmp_path, is_known):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server's complaint
+    ca_file = str(tmp_path / "ca.pem") if is_known else None
+    async with faulty(tls=context) as server, make_http_client(ca_file=ca_file) as http:
+        ask = make_client(target(server.url), http).chat.completions.create
+        if is_known:
+            assert (await ask(model="m", messages=[])).choices
+            return
+        with pytest.raises(openai.APIConnectionError) as caught:
+            await ask(model="m", messages=[])
+
+    assert isinstance(judge(_outcome(caught.value)), Barred)
+    assert server.heard == []
 
 
 def test_entra_without_its_library_says_what_to_install(monkeypatch):

@@ -6,12 +6,15 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
+from batchrunner.config import Settings
 from batchrunner.inputs.feed import Feed
 from batchrunner.inputs.jsonl import Defaults
 from batchrunner.stats import Stats
-from batchrunner.supervisor import OUTAGE_WAIT, Supervisor
+from batchrunner.supervisor import Supervisor
 from tests.test_scenarios import region, scenario
 from tests.world import MODEL, World
+
+OUTAGE_WAIT = Settings().outage_wait
 
 
 class Memory:

@@ -4,25 +4,29 @@ import asyncio
 import gzip
 import os
 import resource
-import shutil
 import socket
 import ssl
-import subprocess
+import tracemalloc
+from contextlib import AsyncExitStack, contextmanager
 
 import orjson
 import pytest
+import trustme
 
 from batchrunner import wire
+from batchrunner.faults import fault_of
 from batchrunner.model import Fault, FaultKind, Job, Reply
-from batchrunner.policy.verdict import Faulty, judge
+from batchrunner.policy.verdict import Barred, Faulty, judge
 from batchrunner.sdk import Template
 from batchrunner.targets import Target
+from batchrunner.tls import make_context
 from batchrunner.wire import AiohttpTransport, Wire
 from tests.faultserver import OK, Line, faulty, reply, says
+from tests.inputs.test_source import zstd
 
 SOCKET = pytest.mark.socket
 LONG, SHORT = 10.0, 0.2
-KEY = "canary-6f1d"
+KEY = "canary-6f1d-0123456789"
 
 
 def job(model="gpt-4o", body=b'{"messages":[]}'):
@@ -33,9 +37,9 @@ def target(endpoint, **more):
     return Target(**{"name": "eastus", "endpoint": endpoint, "key": KEY} | more)
 
 
-async def send(endpoint, deadline=LONG, one=None, **more):
-    """One job to one region."""
-    async with AiohttpTransport() as transport:
+async def send(endpoint, deadline=LONG, one=None, options=None, **more):
+    """One job to one region; ``options`` are those of the transport."""
+    async with AiohttpTransport(**options or {}) as transport:
         sender = Wire({"eastus": target(endpoint, **more)}, transport, deadline)
         return await sender.send("eastus", one or job())
 
@@ -185,6 +189,22 @@ async def test_a_body_larger_than_any_answer_is_not_read_to_its_end(packed, monk
 
 
 @SOCKET
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+async def test_a_small_body_that_unpacks_to_a_huge_one_costs_no_more_than_the_cap(packing):
+    pack = {"gzip": lambda body: gzip.compress(body, 1), "zstd": zstd.compress}[packing]
+    bomb = pack(bytes(2 * wire.LARGEST_BODY))
+    tracemalloc.start()
+    try:
+        outcome = await meet(says(reply(bomb, "200 OK", f"content-encoding: {packing}")))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert outcome == Fault(FaultKind.PROTOCOL, "ValueError: a reply of more than 64 MiB")
+    assert peak < 1.2 * wire.LARGEST_BODY
+
+
+@SOCKET
 async def test_a_body_without_an_end_is_cut_off(monkeypatch):
     monkeypatch.setattr(wire, "LARGEST_BODY", 1_000_000)
 
@@ -221,52 +241,198 @@ async def test_a_host_that_nobody_knows(monkeypatch):
 
 
 @SOCKET
-async def test_a_port_that_does_not_speak_tls():
-    said = says(b"HTTP/1.1 400 Bad Request\r\n\r\nThis is no TLS.")
-    async with faulty(said, mute=True) as server:
-        outcome = await send(server.url.replace("http", "https"))
+async def test_a_port_that_accepts_nobody():
+    """More wait to be let in than the system keeps, as before a server that hangs."""
+    async with AsyncExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            plug = stack.enter_context(socket.socket())
+            plug.setblocking(False)  # noqa: FBT003 - the name of the function says what it is
+            plug.connect_ex(full.getsockname())
+        outcome = await send(f"http://127.0.0.1:{full.getsockname()[1]}", SHORT)
 
-    assert outcome.kind is FaultKind.CONNECT
+    assert outcome.kind is FaultKind.TIMEOUT
+
+
+# --- whom to believe
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+def certified(authority, name="127.0.0.1"):
+    """What a server shows as its name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
 
 
 @SOCKET
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for a certificate")
-async def test_a_certificate_that_nobody_vouches_for(tmp_path):
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=127.0.0.1"
-    command = ["openssl", *words.split(), "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: ASYNC221, S603
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    heard = []
+async def test_a_certificate_of_a_trusted_authority_is_good_enough(authority, ca_file):
+    async with faulty(tls=certified(authority)) as server:
+        outcome = await send(server.url, options={"ca_file": ca_file})
 
-    async def talk(reader, writer):
-        heard.append(await reader.read(1))
-        writer.close()
+    assert outcome.body == OK
+    assert server.heard[0].headers["api-key"] == KEY
 
+
+UNTRUSTED = {
+    "an authority that nobody knows": ("127.0.0.1", False, "unable to get local issuer"),
+    "the name of another host": ("other.example", True, "not valid for '127.0.0.1'"),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", UNTRUSTED)
+async def test_who_cannot_prove_its_name_hears_nothing_and_is_not_asked_again(
+    name, authority, ca_file
+):
+    certificate, is_known, why = UNTRUSTED[name]
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server's complaint
-    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-    async with server:
-        outcome = await send(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with faulty(tls=certified(authority, certificate)) as server:
+        outcome = await send(server.url, options={"ca_file": ca_file if is_known else None})
+
+    assert outcome.kind is FaultKind.TLS
+    assert why in outcome.detail
+    assert outcome.detail.endswith("with --ca-file")
+    assert isinstance(judge(outcome), Barred)
+    assert server.heard == []
+
+
+@SOCKET
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\nNo TLS.", b"SSH-2.0-x\r\n"])
+async def test_a_port_that_does_not_speak_tls_is_not_asked_again(said):
+    async with faulty(says(said), mute=True) as server:
+        outcome = await send(server.url.replace("http", "https"))
+
+    assert outcome.kind is FaultKind.TLS
+    assert isinstance(judge(outcome), Barred)
+
+
+@SOCKET
+async def test_a_connection_that_ends_while_tls_begins_may_do_next_time():
+    async with faulty(says(then=Line.close), mute=True) as server:
+        outcome = await send(server.url.replace("http", "https"))
 
     assert outcome.kind is FaultKind.CONNECT
-    assert heard == []
+    assert isinstance(judge(outcome), Faulty)
+
+
+def test_old_versions_of_tls_are_not_spoken_and_nothing_goes_unverified(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    context = make_context()
+
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.keylog_filename is None
+
+
+@SOCKET
+async def test_through_a_proxy_the_key_goes_to_the_region_alone(authority, ca_file):
+    """The proxy opens a tunnel to a host that only it can reach, and learns no more than that."""
+    asked = []
+
+    async def tunnel(line, heard):
+        asked.append(heard)
+        reader, writer = await asyncio.open_connection("127.0.0.1", region.port)
+        await line.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(carry(line.reader, writer), carry(reader, line.writer))
+
+    async def carry(source, goal):
+        while data := await source.read(65536):
+            goal.write(data)
+        goal.close()
+
+    async with (
+        faulty(tls=certified(authority, "eastus.openai.azure.com")) as region,
+        faulty(tunnel) as proxy,
+    ):
+        options = {"ca_file": ca_file, "proxy": f"http://user:word@127.0.0.1:{proxy.port}"}
+        outcome = await send("https://eastus.openai.azure.com/", options=options)
+
+    assert outcome.body == OK
+    assert [heard.line for heard in asked] == ["CONNECT eastus.openai.azure.com:443 HTTP/1.1"]
+    assert asked[0].headers["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
+    assert KEY not in str(asked)
+    assert region.heard[0].headers["api-key"] == KEY
+
+
+REFUSING = {
+    "wants another password": (says(reply(b"", "407 No")), "the proxy answers 407"),
+    "cannot reach the region": (says(reply(b"", "502 No")), "the proxy answers 502"),
+    "is no proxy": (says(b"garbage\r\n\r\n"), "Bad status line"),
+    "hangs up": (says(then=Line.close), "ServerDisconnectedError"),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", REFUSING)
+async def test_a_proxy_that_lets_nothing_through_is_a_fault_that_hides_its_password(name):
+    behave, why = REFUSING[name]
+    async with faulty(behave) as proxy:
+        options = {"proxy": f"http://me:pass%40word@127.0.0.1:{proxy.port}"}
+        outcome = await send("https://eastus.openai.azure.com/", options=options)
+
+    assert isinstance(judge(outcome), Faulty)
+    assert why in outcome.detail
+    assert "word" not in outcome.detail
+    assert proxy.heard[0].headers["proxy-authorization"] == "Basic bWU6cGFzc0B3b3Jk"
+
+
+@SOCKET
+async def test_a_proxy_is_not_used_within_this_machine():
+    async with faulty() as trap, faulty() as server:
+        outcome = await send(server.url, options={"proxy": trap.url})
+
+    assert outcome.body == OK
+    assert trap.connections == 0
+
+
+# --- this machine's own limits
+
+
+@contextmanager
+def no_more_files():
+    """As many files are open as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @SOCKET
 async def test_too_many_open_files_are_nobody_elses_fault():
     async with faulty() as server, AiohttpTransport() as transport:
         template = Template(f"{server.url}/x", {})
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        lowest = os.dup(0)
-        os.close(lowest)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-        try:
+        with no_more_files():
             outcome = await transport.post(template, b"{}", LONG)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert outcome.kind is FaultKind.LOCAL
         assert (await transport.post(template, b"{}", LONG)).status == 200
+
+
+@pytest.mark.parametrize("number", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_name_that_cannot_be_looked_up_for_want_of_files_is_not_unknown(number):
+    """The system says the same of both, since it cannot even open the list of hosts."""
+    error = socket.gaierror(number, "Name or service not known")
+    assert fault_of(error).kind is not FaultKind.LOCAL
+
+    with no_more_files():
+        assert fault_of(error).kind is FaultKind.LOCAL
 
 
 @SOCKET
@@ -277,6 +443,66 @@ async def test_connections_are_used_again():
             assert (await sender.send("eastus", job())).body == OK
 
         assert (server.connections, len(server.heard)) == (1, 20)
+
+
+@SOCKET
+async def test_a_connection_that_was_closed_while_it_was_kept_is_not_used_again():
+    async with faulty(says(reply(), then=Line.close)) as server, AiohttpTransport() as transport:
+        template = Template(f"{server.url}/x", {})
+        for number in (1, 2, 3):
+            server.left.clear()
+            assert (await transport.post(template, b"{}", LONG)).body == OK
+            await asyncio.wait_for(server.left.wait(), LONG)
+            assert server.connections == number
+
+
+REPEATED = {
+    "an error": (reply(f'{{"error":{{"message":"not {KEY}!"}}}}'.encode(), "401 No"), 401),
+    "an answer": (reply(OK.replace(b"yes", KEY.encode())), 200),
+    "no JSON": (reply(f"<p>api-key: {KEY}</p>".encode(), "400 No"), 400),
+    "a header": (reply(OK, "200 OK", f"x-request-id: {KEY}"), 200),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", REPEATED)
+async def test_a_key_that_is_sent_back_goes_no_further(name):
+    said, status = REPEATED[name]
+    outcome = await meet(says(said))
+
+    assert outcome.status == status
+    assert KEY not in f"{outcome.body} {dict(outcome.headers)}"
+    assert "(key)" in f"{outcome.body} {dict(outcome.headers)}"
+
+
+@SOCKET
+async def test_a_key_in_what_is_no_http_goes_no_further():
+    outcome = await meet(says(f"{KEY}\r\n\r\n".encode()))
+
+    assert outcome.kind is FaultKind.PROTOCOL
+    assert KEY not in outcome.detail
+    assert "(key)" in outcome.detail
+
+
+@SOCKET
+async def test_a_token_that_is_sent_back_goes_no_further():
+    async def token():
+        return "token-" + KEY
+
+    async with (
+        faulty(says(reply(f"token-{KEY}".encode()))) as server,
+        AiohttpTransport() as transport,
+    ):
+        targets = {"eastus": target(server.url, auth="entra", key=None)}
+        outcome = await Wire(targets, transport, LONG, {"eastus": token}).send("eastus", job())
+
+    assert outcome.body == b"(key)"
+
+
+@SOCKET
+async def test_what_is_shorter_than_any_key_stays_in_an_answer():
+    async with faulty(says(reply(b'{"k1":1}'))) as server:
+        assert (await send(server.url, key="k1")).body == b'{"k1":1}'
 
 
 @SOCKET

@@ -5,19 +5,18 @@ the event loop, and a line costs nothing. What a thread has read is kept in the 
 the task that asked for it: a task that is cancelled while it reads loses no line for the others.
 """
 
-import gzip
 import os
 import stat
-import zlib
 from collections import deque
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from anyio import to_thread
 
 from ..errors import BatchrunnerError, DiskError, InputError, UsageError
+from .packing import Packing, Readable, Unpacked, bare, by_content, by_name
 from .splitting import Splitter
 from .strict import LONGEST
 
@@ -25,17 +24,6 @@ BLOCK = 1024 * 1024
 
 _PLAIN = frozenset({"", ".jsonl", ".ndjson"})
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_GZIP = b"\x1f\x8b"
-
-
-class Readable(Protocol):
-    """A file, or what unpacks one."""
-
-    def read(self, size: int, /) -> bytes | None:
-        """Up to ``size`` bytes; none at the end."""
-
-    def close(self) -> None:
-        """Let go of it."""
 
 
 class Source:
@@ -109,30 +97,29 @@ class Source:
         """Refuse a file of which no line can be read."""
         if first.startswith(_UTF_16) or (len(first) > 1 and (first[0] == 0) != (first[1] == 0)):
             raise InputError(f"{self.path} is UTF-16: save it as UTF-8")
-        if first.startswith(_GZIP):
-            raise InputError(f"{self.path} is compressed: let its name end in .gz")
+        if (packing := by_content(first)) is not None:
+            raise InputError(f"{self.path} is compressed: let its name end in {packing.suffix}")
 
 
 def open_file(path: Path) -> Readable:
     """``path``, opened for reading what is inside of it."""
-    name = path.name.lower()
-    packed = name.endswith(".gz")
-    suffix = Path(name.removesuffix(".gz")).suffix
-    if suffix not in _PLAIN:
+    packing = by_name(path.name)
+    suffix = Path(bare(path.name)).suffix
+    if suffix.lower() not in _PLAIN:
         raise UsageError(
             f"{path} is a {suffix} file, which cannot be read:"
-            " the input must be .jsonl or .ndjson, each also .gz"
+            " the input must be .jsonl or .ndjson, each also .gz or .zst"
         )
     try:
-        _check_kind(path, packed=packed)
-        return gzip.open(path) if packed else path.open("rb", buffering=0)
+        _check_kind(path, packing)
+        return Unpacked(path, packing) if packing else path.open("rb", buffering=0)
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist: check the path of the input") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _check_kind(path: Path, *, packed: bool) -> None:
+def _check_kind(path: Path, packing: Packing | None) -> None:
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
         raise UsageError(f"{path} is a directory: name a file in it")
@@ -140,9 +127,9 @@ def _check_kind(path: Path, *, packed: bool) -> None:
         raise UsageError(
             f"{path} is no regular file, and the input is read twice: use - for stdin"
         )
-    if packed and status.st_size == 0:
+    if packing and status.st_size == 0:
         raise InputError(
-            f"{path} is empty, which no gzip file is: it was cut short; make it again"
+            f"{path} is empty, which no {packing.name} file is: it was cut short; make it again"
         )
 
 
@@ -150,11 +137,5 @@ def read_block(file: Readable, size: int, path: Path) -> bytes:
     """Up to ``size`` bytes; none at the end of the file, and only there."""
     try:
         return file.read(size) or b""
-    except EOFError:
-        raise InputError(
-            f"{path} ends too early: the gzip file was cut or spoiled; make it again"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is no sound gzip file ({error}): make it again") from None
     except OSError as error:
         raise DiskError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -9,10 +9,10 @@ from pathlib import Path
 from anyio import to_thread, wait_readable
 
 from ..errors import DiskError
+from .packing import by_content
 from .source import BLOCK
 
 STDIN = 0
-_GZIP = b"\x1f\x8b"
 
 
 @asynccontextmanager
@@ -55,7 +55,8 @@ async def _fill(number: int, stdin: int) -> bytes:
 
 def _named_for(name: str, start: bytes) -> Path:
     """The file under a name that says whether it is packed."""
-    return Path(name).rename(f"{name}.gz") if start.startswith(_GZIP) else Path(name)
+    packing = by_content(start)
+    return Path(name).rename(name + packing.suffix) if packing else Path(name)
 
 
 def _remove(copy: Path) -> None:

@@ -16,12 +16,15 @@ from typing import Any
 import orjson
 
 from ..model import Fault, FaultKind, Reply, Usage
+from ..terminal import printable
 from .ratelimit import duration, retry_after
 
 HOUR = 3600.0
 CAPACITY_PAUSE = 20.0  #: what the service itself names when it is short of capacity
 TOKEN_PAUSE = 60.0  #: the token window is a minute; less would only find it still full
 LONGEST_MESSAGE = 500
+LONGEST_MODEL = 256
+MOST_TOKENS = 10**12  #: no answer uses more; what says so says nothing
 
 
 class Cause(StrEnum):
@@ -129,12 +132,21 @@ class _Said:
 def judge(outcome: Reply | Fault) -> Verdict:
     """Say what an outcome means for the job and for the region."""
     if isinstance(outcome, Fault):
-        if outcome.kind is FaultKind.LOCAL:
-            return Hindered(outcome.detail)
-        return Faulty(outcome.kind.value, outcome.detail)
+        return _no_reply(outcome)
     if outcome.status == 200:
         return _answer(outcome.body)
     return _error(outcome, _said(outcome))
+
+
+def _no_reply(fault: Fault) -> Verdict:
+    detail = _printable(fault.detail)
+    match fault.kind:
+        case FaultKind.LOCAL:
+            return Hindered(detail)
+        case FaultKind.TLS:
+            return Barred(detail)
+        case kind:
+            return Faulty(kind.value, detail)
 
 
 def _answer(body: bytes) -> Verdict:
@@ -151,7 +163,8 @@ def _answer(body: bytes) -> Verdict:
 
 def usage_of(answer: dict[str, Any]) -> Usage:
     """What a chat completion says it used."""
-    model, usage = str(answer.get("model") or ""), answer.get("usage")
+    model, usage = answer.get("model"), answer.get("usage")
+    model = model[:LONGEST_MODEL] if isinstance(model, str) else ""
     if not isinstance(usage, dict):
         return Usage(model)
     details = usage.get("prompt_tokens_details")
@@ -161,7 +174,7 @@ def usage_of(answer: dict[str, Any]) -> Usage:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value < MOST_TOKENS else 0
 
 
 def _error(reply: Reply, said: _Said) -> Verdict:
@@ -231,10 +244,18 @@ def _said(reply: Reply) -> _Said:
         return _Said("", "", _sample(reply.body))
     error = body.get("error") or body if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return _Said("", "", _printable(str(error)))
-    message = _printable(str(error.get("message") or _sample(reply.body)))
-    code, kind = (_printable(str(error.get(name) or "")) for name in ("code", "type"))
+        return _Said("", "", _in_words(error))
+    message = _in_words(error.get("message") or _sample(reply.body))
+    code, kind = (_in_words(error.get(name) or "") for name in ("code", "type"))
     return _Said(code, kind, message)
+
+
+def _in_words(value: Any) -> str:
+    """What stands where a text should be."""
+    try:
+        return _printable(str(value))
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _sample(body: bytes) -> str:
@@ -244,5 +265,5 @@ def _sample(body: bytes) -> str:
 
 def _printable(text: str) -> str:
     """What may be shown and written down: on one line, of bounded length, without a key."""
-    plain = "".join(c if c.isprintable() else " " for c in text[: 2 * LONGEST_MESSAGE])
+    plain = printable(text[: 2 * LONGEST_MESSAGE])
     return _KEY.sub("sk-…", plain)[:LONGEST_MESSAGE]

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
 
 from ..summary import Progress
+from ..terminal import printable
 from . import words
 
 EVERY = 5.0  #: seconds between two lines where there is no terminal
@@ -77,7 +78,7 @@ def _live(stream: TextIO) -> Iterator[Watch]:
                 )
             )
             bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=60)
-            note = [Text(progress.note, style="yellow")] if progress.note else []
+            note = [Text(printable(progress.note), style="yellow")] if progress.note else []
             live.update(Group(Text(head), bar, regions(progress), *note), refresh=True)
 
         yield watch

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from ..outputs.disk import sibling
 from ..summary import Summary
+from ..terminal import printable
 from . import words
 
 
@@ -18,7 +19,7 @@ def show(summary: Summary, stream: TextIO | None = None) -> None:
     console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
     console.print(regions(summary.progress))
     for line in sentences(summary):
-        console.print(Text(line))
+        console.print(Text(printable(line)))
 
 
 def sentences(summary: Summary) -> list[str]:

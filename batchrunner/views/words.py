@@ -3,6 +3,7 @@
 from ..policy.region import RegionStatus
 from ..stats import RegionUsage
 from ..summary import Progress
+from ..terminal import printable
 
 
 def duration(seconds: float | None) -> str:
@@ -46,4 +47,4 @@ def line(progress: Progress) -> str:
         f" {usages[s.name].ok if s.name in usages else 0} ok"
         for s in progress.regions
     ]
-    return " | ".join([*parts, progress.note] if progress.note else parts)
+    return printable(" | ".join([*parts, progress.note] if progress.note else parts))

@@ -331,10 +331,19 @@ def test_a_recorded_reply_means(outcome, verdict):
         (FaultKind.RESET, Faulty("reset", "60 s")),
         (FaultKind.PROTOCOL, Faulty("protocol", "60 s")),
         (FaultKind.LOCAL, Hindered("60 s")),
+        (FaultKind.TLS, Barred("60 s")),
     ],
 )
 def test_no_reply_is_the_regions_fault_unless_it_is_this_machines(kind, verdict):
     assert judge(Fault(kind, "60 s")) == verdict
+
+
+@pytest.mark.parametrize("kind", FaultKind)
+def test_what_an_exception_says_is_shown_on_one_line_and_without_escapes(kind):
+    shown = str(judge(Fault(kind, "Bad status line: \x1b]0;x\x07\r\n\u202e sk-abc123")))
+
+    assert shown.isprintable()
+    assert "sk-abc123" not in shown
 
 
 def test_every_kind_of_verdict_has_the_name_that_results_carry():
@@ -548,6 +557,9 @@ def test_an_answer_says_what_it_used():
         ({"usage": {"prompt_tokens": "7", "completion_tokens": 1.5}}, Usage()),
         ({"usage": {"prompt_tokens": 7, "prompt_tokens_details": None}}, Usage(prompt=7)),
         ({"usage": {"prompt_tokens_details": {"cached_tokens": -5}}}, Usage()),
+        ({"usage": {"prompt_tokens": 2**64 - 1, "completion_tokens": 10**12}}, Usage()),
+        ({"model": ["m"]}, Usage()),
+        ({"model": "m" * 1000}, Usage("m" * 256)),
     ],
 )
 def test_usage_that_cannot_be_true_counts_as_nothing(answer, usage):
@@ -624,6 +636,22 @@ def test_a_refusal_in_any_shape_says_something_and_not_too_much(body, message):
 
     assert isinstance(verdict, Refused)
     assert verdict.message == message
+
+
+NESTED = b"[" * 1000 + b"]" * 1000  # what JSON readers take and what Python cannot write
+
+
+@pytest.mark.parametrize("status", [200, 307, 400, 401, 404, 429, 503])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(b"%b", b'{"error":%b}', b'{"error":{"message":%b}}', b'{"message":%b}'),
+        *(b'{"error":{"code":%b}}', b'{"error":{"type":%b}}', b'{"error":[%b]}'),
+        *(b'{"choices":[{"message":{}}],"model":%b}', b'{"choices":[{"message":{}}],"usage":%b}'),
+    ],
+)
+def test_nesting_is_only_odd(status, shape):
+    assert len(str(judge(reply(status, shape % NESTED)))) < 1500
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])

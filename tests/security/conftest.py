@@ -1,0 +1,43 @@
+"""The command line in this process, which is quicker, and servers in a thread beside it."""
+
+import asyncio
+import os
+from contextlib import ExitStack
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from batchrunner.cli import main
+from tests.faultserver import faulty
+from tests.security.commands import OWN, Ended
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """Run the command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(OWN)]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        return Ended(ended.value.code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def serve():
+    """Start fault servers, which last as long as the test does."""
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+        portal.call(quiet)
+        yield lambda *args, **options: stack.enter_context(
+            portal.wrap_async_context_manager(faulty(*args, **options))
+        )
+
+
+async def quiet():
+    """A server's complaint of a client that hangs up is no failure of a test."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
