@@ -69,6 +69,14 @@ class Caller:
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
         journey = _Journey(job)
+        try:
+            return await self._travel(journey)
+        except asyncio.CancelledError:  # what was sent for it counts, and may be billed
+            self.left(journey.attempts)
+            raise
+
+    async def _travel(self, journey: _Journey) -> Result | None:
+        job = journey.job
         while True:
             lease = await self.pool.lease(job, journey.avoid)
             if lease is None:
@@ -113,6 +121,10 @@ class Caller:
             verdict = judge(outcome)
             if isinstance(outcome, Reply):
                 limits = advertised(outcome.headers)
+        except asyncio.CancelledError:
+            seconds = clock() - lease.sent
+            journey.attempts.append(Attempt(region, "cancelled", None, seconds))
+            raise
         finally:
             self.pool.settle(lease, verdict, limits)
         journey.reply = outcome if isinstance(outcome, Reply) else None

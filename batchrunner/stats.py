@@ -12,6 +12,7 @@ from typing import Any, Self
 from .model import Attempt, Result, Usage
 from .policy.verdict import usage_of
 
+AMBIGUOUS = ("timeout", "reset", "protocol", "cancelled")  #: outcomes without an answer
 STEP = math.log(1.05)  #: latencies are kept to within five percent
 
 
@@ -156,6 +157,11 @@ class Stats:
         """Requests that decided no job: throttled, faulty, or to a region that is out."""
         decided = sum(r.ok + r.errors["refused"] for r in self.regions.values())
         return self.calls - decided
+
+    @property
+    def ambiguous(self) -> int:
+        """Requests without an answer: sent, perhaps billed, and nobody can tell."""
+        return sum(r.errors[outcome] for r in self.regions.values() for outcome in AMBIGUOUS)
 
     @property
     def models(self) -> Counter[str]:

@@ -60,6 +60,7 @@ class Summary:
     cost_usd: Mapping[str, float | None]  #: by region; None where a model has no known price
     configured: Sequence[str] = ()  #: regions that this run may not use are among them
     stop: Stop | None = None
+    warnings: Sequence[str] = ()  #: what did not stop the run and should be known
 
     @property
     def complete(self) -> bool:
@@ -89,6 +90,7 @@ class Summary:
             "failures": {code: n for code, n in stats.codes.most_common() if n},
             "calls": stats.calls,
             "wasted_calls": stats.wasted_calls,
+            "ambiguous": stats.ambiguous,
             "tokens": {
                 "prompt": sum(t.prompt for t in tokens),
                 "completion": sum(t.completion for t in tokens),
@@ -98,6 +100,7 @@ class Summary:
             "models": dict(stats.models),
             "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,
+            "warnings": list(self.warnings),
         }
 
     def _regions(self) -> dict[str, Any]:

@@ -17,13 +17,18 @@ from tests.world import MODEL, World
 class Memory:
     """Keeps results where a ledger would write them."""
 
-    def __init__(self):
+    def __init__(self, crowding=lambda: None):
         self.stats = Stats()
-        self.journal = SimpleNamespace(records=0, stalled=None)
+        self.journal = SimpleNamespace(records=0, stalled=None, death=None, hurry=lambda: None)
+        self.settings = SimpleNamespace(disk_wait=600.0)
+        self.crowding = crowding
 
     async def record(self, result):
         self.stats.add(result)
         self.journal.records += 1
+
+    async def crowded(self, in_flight):  # noqa: ARG002 - it is told
+        return self.crowding()
 
     async def save(self, *, wall_s):
         pass
@@ -50,7 +55,7 @@ async def test_a_long_outage_of_all_regions_ends_the_run_and_fails_no_job(began)
     world = World(scenario(*(region(name, rpm=60, faults=outage) for name in "ab")))
     supervisor = supervise(world, 200)
 
-    await supervisor.run(catch_signals=False)
+    await supervisor.run()
 
     assert supervisor.stopped.exit_code == 8
     assert "no region has answered" in supervisor.stopped.reason
@@ -65,7 +70,7 @@ async def test_an_outage_that_ends_in_time_does_not_end_the_run():
     world = World(scenario(*(region(name, rpm=60, faults=outage) for name in "ab")))
     supervisor = supervise(world, 200)
 
-    await supervisor.run(catch_signals=False)
+    await supervisor.run()
 
     assert supervisor.stopped is None
     assert supervisor.ledger.stats.ok == 200
@@ -76,7 +81,7 @@ async def test_hours_of_throttling_are_no_outage():
     world = World(scenario(region("a", **quota)))
     supervisor = supervise(world, 12)
 
-    await supervisor.run(catch_signals=False)
+    await supervisor.run()
 
     assert supervisor.stopped is None
     assert supervisor.ledger.stats.ok == 12

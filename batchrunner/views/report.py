@@ -33,6 +33,9 @@ def sentences(summary: Summary) -> list[str]:
     if codes := [(code, n) for code, n in stats.codes.most_common() if n]:
         lines.append("failures: " + ", ".join(f"{n:,} {code}" for code, n in codes))
     lines += [f"{r.name} was left out: {r.reason}" for r in progress.regions if r.reason]
+    if stats.ambiguous:
+        lines.append(f"{stats.ambiguous:,} calls had no answer and may have been billed")
+    lines += [f"warning: {warning}" for warning in summary.warnings]
     lines.append(f"results: {summary.output}")
     lines.append(f"region usage: {sibling(summary.output, '.stats.json')}")
     if summary.stop is not None:
