@@ -74,9 +74,9 @@ async def run_async(
         _refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
-        found = await _survey(source, settings) if is_new else None
+        found = await survey_input(source, settings) if is_new else None
         async with _open_ledger(source, path, settings) as ledger:
-            found = found or await _survey(source, settings, ledger.journal.done)
+            found = found or await survey_input(source, settings, ledger.journal.done)
             ledger.input_ = _described(input_, found, settings)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
                 await announce(supervisor, settings)
@@ -121,7 +121,7 @@ def defaults(settings: Settings) -> Defaults:
     return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
 
 
-async def _survey(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
+async def survey_input(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
     """Look at the whole input before anything is sent.
 
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
@@ -147,7 +147,7 @@ async def _open_ledger(source: Path, path: Path, settings: Settings) -> AsyncIte
     """The files of the output: locked, recovered and open."""
 
     def agree(done: DoneSet) -> None:
-        anyio.from_thread.run(_survey, source, settings, done)
+        anyio.from_thread.run(survey_input, source, settings, done)
 
     with acquire(path):
         if settings.restart:

@@ -40,7 +40,7 @@ LAYERS = """
     verify status
 
     views
-    views.words views.table views.progress views.report views.findings
+    views.words views.screen views.table views.progress views.report views.findings
 
     batch streaming completion
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
+from batchrunner.errors import DiskError
 from batchrunner.inputs.feed import Feed
 from batchrunner.inputs.jsonl import Defaults
 from batchrunner.stats import Stats
@@ -38,11 +39,11 @@ async def lines(count):
     yield [orjson.dumps({"prompt": f"Say {n}.", "max_tokens": 9}) for n in range(count)]
 
 
-def supervise(world, count):
+def supervise(world, count, **memory):
     return Supervisor(
         feed=Feed(lines(count), Defaults(model=MODEL)),
         caller=world.caller,
-        ledger=Memory(),
+        ledger=Memory(**memory),
         total=count,
         workers=8,
         watch=lambda _: None,
@@ -85,3 +86,35 @@ async def test_hours_of_throttling_are_no_outage():
 
     assert supervisor.stopped is None
     assert supervisor.ledger.stats.ok == 12
+
+
+async def test_a_journal_that_died_ends_the_run_though_nothing_is_written_just_now():
+    slow = {"latency": {"median": 50.0, "sigma": 0.0}}
+    world = World(scenario(region("a", **slow)))
+    supervisor = supervise(world, 8)
+    asyncio.get_running_loop().call_later(
+        3.0, setattr, supervisor.ledger.journal, "death", DiskError("the disk broke")
+    )
+
+    with pytest.RaisesGroup(pytest.RaisesExc(DiskError, match="the disk broke")):
+        await supervisor.run()
+    assert asyncio.get_running_loop().time() < 4
+
+
+async def test_what_was_sent_and_cancelled_is_counted_once_and_nothing_that_arrived_is_lost():
+    """A second signal at every tenth of a second of a run."""
+    for tenth in range(1, 40):
+        world = World(scenario(region("a"), region("b", rpm=60)))
+        supervisor = supervise(world, 60)
+        began = asyncio.get_running_loop().time()
+        for delay in (0.0, tenth / 10):
+            asyncio.get_running_loop().call_later(0.05 + delay, supervisor.interrupt, 2)
+
+        await supervisor.run()
+
+        stats = supervisor.ledger.stats
+        calls = sum(seen["calls"] for seen in world.simulator.statistics().values())
+        assert stats.calls >= calls >= stats.calls - stats.ambiguous
+        assert stats.ok + stats.failed == supervisor.ledger.journal.records
+        assert stats.ok + stats.ambiguous + stats.wasted_calls >= calls
+        assert asyncio.get_running_loop().time() - began <= 0.05 + tenth / 10 + 60

@@ -10,12 +10,12 @@ from . import words
 
 def show(summary: Summary, stream: TextIO | None = None) -> None:
     """Print the end of a run: what became of the jobs, the regions, and where the files are."""
-    from rich.console import Console  # heavy, and only at the end
-    from rich.text import Text
+    from rich.text import Text  # heavy, and only at the end
 
+    from .screen import Screen
     from .table import regions
 
-    console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    console = Screen(file=stream or sys.stderr, highlight=False, soft_wrap=True)
     console.print(regions(summary.progress))
     for line in sentences(summary):
         console.print(Text(line))
