@@ -8,10 +8,10 @@ _REMOTE = re.compile(r"nfs|cifs|smb|9p|fuse|ceph|afs|gfs|glusterfs|lustre|beegfs
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-def warning(path: Path) -> str | None:
+def warning(path: Path, listed: Path = MOUNTS) -> str | None:
     """What to know about the file system of ``path``; None where there is nothing to know."""
     try:
-        mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        mounts = listed.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:  # not on Linux
         return None
     kind = file_system(mounts, path.resolve())

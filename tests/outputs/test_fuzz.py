@@ -1,7 +1,6 @@
 """Whatever is in a results file, its reader finds the whole lines and nothing else."""
 
 import os
-from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +12,7 @@ from batchrunner.outputs.recovery import Known, recover
 from batchrunner.outputs.results_file import last_line, tail
 from tests.outputs.builders import AGAIN, CFG, line
 
-LONG = bool(os.environ.get("BATCHRUNNER_LONG"))
+LONG = bool(os.environ.get("LONG_TESTS"))
 fuzzed = settings(
     max_examples=5_000 if LONG else 100,
     deadline=None,
@@ -64,9 +63,10 @@ def test_recovery_keeps_the_first_whole_line_of_each_job_and_is_done_once(tmp_pa
 @fuzzed
 @given(text=st.one_of(WHOLE, RUBBISH, st.binary(max_size=300)))
 def test_no_bytes_make_the_reader_fail(text):
-    if check(text) is None:
+    entry = check(text)
+    if entry is None:
         return
-    assert check(text) == (ANY, ANY)
+    assert 0 <= entry[0] <= 20
     assert settings_of(text) == CFG
     assert failed(text) == retryable(text)
 

@@ -34,11 +34,10 @@ def test_without_mounts_nothing_is_known():
     assert file_system("", Path("/r.jsonl")) is None
 
 
-def test_a_local_disk_is_no_reason_to_warn(tmp_path, monkeypatch):
-    assert warning(tmp_path / "r.jsonl") is None
-    listed = tmp_path / "mountinfo"
+def test_a_local_disk_is_no_reason_to_warn_and_a_remote_one_is(tmp_path):
+    output, listed = tmp_path / "r.jsonl", tmp_path / "mountinfo"
+    assert warning(output) is None
+    assert warning(output, listed) is None
+
     listed.write_text(MOUNTS.replace(" / / ", f" / {tmp_path} ").replace("ext4", "nfs"))
-    monkeypatch.setattr("batchrunner.outputs.mounts.MOUNTS", listed)
-    assert "a file system of the kind nfs" in warning(tmp_path / "r.jsonl")
-    monkeypatch.setattr("batchrunner.outputs.mounts.MOUNTS", tmp_path / "none")
-    assert warning(tmp_path / "r.jsonl") is None
+    assert "a file system of the kind nfs" in warning(output, listed)

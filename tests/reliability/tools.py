@@ -11,11 +11,11 @@ from pathlib import Path
 from batchrunner.outputs.lines import check
 
 ROOT = Path(__file__).parents[2]
-LONG = bool(os.environ.get("BATCHRUNNER_LONG"))
+LONG = bool(os.environ.get("LONG_TESTS"))
 
 
 def rounds(short, long):
-    """How often: a few times always, many times with ``BATCHRUNNER_LONG=1``."""
+    """How often: a few times always, many times with ``LONG_TESTS=1``."""
     return range(long if LONG else short)
 
 
