@@ -71,14 +71,19 @@ def measure(place: Path, part: str) -> dict[str, Any]:
 
     settings = Settings(model="gpt-4o-mini")
     before = peak_kb()
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     ledger = Ledger.open(place / "out.jsonl", settings)
     if part == "input":
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         anyio.run(batch.survey_input, place / "in.jsonl", settings, ledger.journal.done)
     seconds = time.perf_counter() - start
     grown = peak_kb() - before
-    return {"part": part, "seconds": round(seconds, 2), "grown_mb": round(grown / 1024, 1)}
+    return {
+        "part": part,
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "grown_mb": round(grown / 1024, 1),
+    }
 
 
 def peak_kb() -> int:
@@ -109,15 +114,16 @@ def main() -> None:
         make(place, arguments.jobs)
         write_checkpoint(place)
         rows = [in_a_process(place, part) for part in ("results", "results", "results", "input")]
-    print(f"{'part':8} {'seconds':>8} {'grown MB':>9}   {arguments.jobs:,} jobs")
+    print(f"{'part':8} {'seconds':>8} {'cpu':>7} {'grown MB':>9}   {arguments.jobs:,} jobs")
     for row in rows:
         row["jobs"] = arguments.jobs
-        print(f"{row['part']:8} {row['seconds']:8.2f} {row['grown_mb']:9.1f}")
+        print(f"{row['part']:8} {row['seconds']:8.2f}", end=" ")
+        print(f"{row['cpu_seconds']:7.2f} {row['grown_mb']:9.1f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
-    seconds, megabytes = TARGETS.get(arguments.jobs, (float("inf"), float("inf")))
+    most_seconds, most_megabytes = TARGETS.get(arguments.jobs, (float("inf"), float("inf")))
     best = min(row["seconds"] for row in rows[:-1])
-    sys.exit(best > seconds or rows[0]["grown_mb"] > megabytes)
+    sys.exit(best > most_seconds or rows[0]["grown_mb"] > most_megabytes)
 
 
 if __name__ == "__main__":
