@@ -15,7 +15,7 @@ from tests.outputs.builders import AGAIN, CFG, line
 
 LONG = bool(os.environ.get("LONG_TESTS"))
 fuzzed = settings(
-    max_examples=5_000 if LONG else 100,
+    max_examples=2_000 if LONG else 100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
