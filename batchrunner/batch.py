@@ -13,32 +13,34 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
-import orjson
 
 from .config import Settings, require_targets
 from .environment import load_settings
 from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
 from .fleet import open_caller
+from .identity import is_done
 from .inputs.feed import Feed
+from .inputs.identity import identify
 from .inputs.jsonl import Defaults
 from .inputs.packing import bare
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
 from .inputs.tokens import Count, counter
-from .ledger import Ledger, is_done, set_aside
-from .outputs.disk import disk_error
+from .ledger import Ledger, set_aside
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
-from .summary import Stop, Summary
+from .publishing import announce, conclude
+from .signals import listening
+from .summary import Summary
 from .supervisor import Supervisor, Watch
 
 RESULTS = ".results.jsonl"
-RUNNING = Stop(0, "running, or killed while it did")
 
 
 def run(
@@ -71,20 +73,24 @@ async def run_async(
     _counter(settings)
     path = _output_path(input_, output)
     _raise_file_limit()
-    async with staged(input_) as source:
+    async with listening(enabled=catch_signals) as signals, staged(input_) as source:
         _refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
-        found = await _survey(source, settings) if is_new else None
+        found = await survey_input(source, settings) if is_new else None
         async with _open_ledger(source, path, settings) as ledger:
-            found = found or await _survey(source, settings, ledger.journal.done)
+            found = found or await survey_input(source, settings, ledger.journal.done)
+            ledger.input_ = _described(input_, found, settings)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
-                await _publish(_summarise(supervisor, settings, RUNNING), ledger)
+                await announce(supervisor, settings)
+                signals.act = supervisor.interrupt
                 try:
-                    await supervisor.run(catch_signals=catch_signals)
+                    await supervisor.run()
                 except* BatchrunnerError as group:
                     raise_first(group)
-            return await _conclude(supervisor, settings)
+            signals.ignore()
+            ledger.warnings += await _changed(source, found)
+            return await conclude(supervisor, settings)
 
 
 def _output_path(input_: Path | str, output: Path | str | None) -> Path:
@@ -122,7 +128,7 @@ def _counter(settings: Settings) -> Count | None:
     return counter() if settings.count_tokens else None
 
 
-async def _survey(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
+async def survey_input(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
     """Look at the whole input before anything is sent.
 
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
@@ -148,7 +154,7 @@ async def _open_ledger(source: Path, path: Path, settings: Settings) -> AsyncIte
     """The files of the output: locked, recovered and open."""
 
     def agree(done: DoneSet) -> None:
-        anyio.from_thread.run(_survey, source, settings, done)
+        anyio.from_thread.run(survey_input, source, settings, done)
 
     with acquire(path):
         if settings.restart:
@@ -163,7 +169,6 @@ async def _supervise(
     source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    ledger.input_ = {"path": str(source), "lines": found.lines, **asdict(found.identity)}
     async with Source(source) as lines, open_caller(settings, ledger.stats) as caller:
         feed = Feed(
             lines,
@@ -183,42 +188,30 @@ async def _supervise(
         )
 
 
-def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) -> Summary:
-    from . import prices  # the list is large
+def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[str, Any]:
+    """What the checkpoint says of the input."""
+    return {
+        "path": None if str(input_) == "-" else os.path.abspath(input_),  # noqa: PTH100 - links stay
+        "lines": found.lines,
+        "jobs": found.jobs + found.bad_count,
+        "limit": settings.limit,
+        **asdict(found.identity),
+    }
 
-    progress, ledger = supervisor.progress(), supervisor.ledger
-    providers = {target.name: target.kind for target in settings.targets}
-    return Summary(
-        progress=progress,
-        output=ledger.path,
-        wall_s=ledger.wall_before + progress.wall_s,
-        cost_usd=prices.costs_usd(progress.stats.regions, providers),
-        configured=tuple(providers),
-        stop=stop,
+
+async def _changed(source: Path, found: Survey) -> list[str]:
+    """A warning where the input is not what it was at the start."""
+    try:
+        same = await identify(source) == found.identity
+    except BatchrunnerError:
+        same = False
+    if same:
+        return []
+    warning = (
+        f"{source} was changed while the run was reading it: the results are those of the lines "
+        "as they were read; run the same command again to compare them"
     )
-
-
-async def _publish(summary: Summary, ledger: Ledger) -> None:
-    """Say in ``OUTPUT.stats.json`` how far the run is."""
-    content = orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n"
-    try:
-        await ledger.publish(".stats.json", content)
-    except OSError as error:
-        raise disk_error("publish the statistics of", ledger.path, error) from error
-
-
-async def _conclude(supervisor: Supervisor, settings: Settings) -> Summary:
-    """Publish the statistics, then the checkpoint that says whether all is done."""
-    ledger = supervisor.ledger
-    summary = _summarise(supervisor, settings, supervisor.stopped)
-    supervisor.watch(summary.progress)
-    try:
-        await ledger.journal.sync()
-        await _publish(summary, ledger)
-        await ledger.save(wall_s=summary.progress.wall_s, complete=summary.complete)
-    except OSError as error:
-        raise disk_error("save the checkpoint of", ledger.path, error) from error
-    return summary
+    return [warning]
 
 
 def _raise_file_limit() -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import anyio
 
 from .hedge import Hedge
-from .model import CANCELLED, Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .model import CANCELLED, OVERTAKEN, Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import Lease
@@ -84,6 +84,14 @@ class Caller:
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
         journey = _Journey(job)
+        try:
+            return await self._travel(journey)
+        except asyncio.CancelledError:  # what was sent for it counts, and may be billed
+            self.left(journey.attempts)
+            raise
+
+    async def _travel(self, journey: _Journey) -> Result | None:
+        job = journey.job
         while True:
             lease = await self.pool.lease(job, journey.avoid)
             if lease is None:
@@ -96,9 +104,7 @@ class Caller:
                 journey.failed.clear()
                 journey.rounds += 1
                 continue
-            attempts = await self._attempts(journey, lease)
-            journey.attempts += (ended.attempt for ended in attempts)
-            for ended in reversed(attempts):
+            for ended in await self._attempts(journey, lease):
                 if (result := await self._decide(journey, ended)) is not None:
                     return result
 
@@ -122,13 +128,13 @@ class Caller:
     async def _attempts(self, journey: _Journey, lease: Lease) -> list[_Ended]:
         """Send once; and once more elsewhere, where the answer is later than nearly all others.
 
-        The first last word ends both, and comes last.
+        The first last word ends both: it comes first here, and stands last among the attempts.
         """
         patience = None if self.hedge is None else self.hedge.patience
         if patience is None:
             return [await self._attempt(journey, lease)]
         ended: list[_Ended] = []
-        sent = {lease.region.name}
+        sent, before = {lease.region.name}, len(journey.attempts)
         async with anyio.create_task_group() as group:
 
             async def attempt(lease: Lease) -> None:
@@ -145,7 +151,13 @@ class Caller:
 
             group.start_soon(attempt, lease)
             group.start_soon(again)
-        return sorted(ended, key=lambda one: one.is_last_word)
+        ended.sort(key=lambda one: not one.is_last_word)
+        journey.attempts[before:] = [
+            replace(attempt, outcome=OVERTAKEN) if attempt.outcome == CANCELLED else attempt
+            for attempt in journey.attempts[before:]
+            if attempt is not ended[0].attempt
+        ] + [ended[0].attempt]
+        return ended
 
     async def _attempt(self, journey: _Journey, lease: Lease) -> _Ended:
         """Send once, note how it ended, and give the lease back whatever happens."""
@@ -165,10 +177,11 @@ class Caller:
                 journey.attempts.append(Attempt(region, CANCELLED, None, clock() - lease.sent))
         status = None if reply is None else reply.status
         cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
-        seconds = clock() - lease.sent
+        attempt = Attempt(region, verdict.outcome, status, clock() - lease.sent, cause)
+        journey.attempts.append(attempt)
         if self.hedge is not None and isinstance(verdict, Answered):
-            self.hedge.learn(seconds)
-        return _Ended(Attempt(region, verdict.outcome, status, seconds, cause), verdict, reply)
+            self.hedge.learn(attempt.seconds)
+        return _Ended(attempt, verdict, reply)
 
     async def _decide(self, journey: _Journey, ended: _Ended) -> Result | None:
         """What a verdict means for the job; None sends it to the next region."""

@@ -129,6 +129,17 @@ def run(  # noqa: PLR0913 - an option each
         bool | None,
         typer.Option("--repair", help="go on with what is left of damaged results"),
     ] = None,
+    accept_config_change: Annotated[
+        bool | None,
+        typer.Option("--accept-config-change", help="go on though the settings have changed"),
+    ] = None,
+    durability: Annotated[
+        Literal["strict", "normal", "process"] | None,
+        typer.Option(help="sync results at each write, within 200 ms, or never  [normal]"),
+    ] = None,
+    disk_wait: Annotated[
+        float | None, typer.Option(help="seconds that a full disk is waited for  [600]")
+    ] = None,
     bad_lines: Annotated[
         Literal["fail", "record"] | None,
         typer.Option(help="refuse an input with lines that are no jobs, or record them  [fail]"),
@@ -150,6 +161,36 @@ def run(  # noqa: PLR0913 - an option each
         raise UsageError("--simulate brings its own regions: leave out --config and --env-file")
     files = Files(input_, output, env_file, config, simulate)
     raise typer.Exit(run_command(files, options, as_json=json, quiet=quiet))
+
+
+@app.command()
+def status(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="the results of a run")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
+) -> None:
+    """Tell what has been done, from the files alone; also while a run goes on."""
+    from .commands import status_command
+
+    raise typer.Exit(status_command(output, as_json=json))
+
+
+@app.command()
+def verify(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="the results of a run")],
+    *,
+    input_: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
+) -> None:
+    """Check every line again. Exit codes: 0 whole, unique, complete and all answered; 1 jobs
+    are missing or failed; 4 not the results of this input; 5 damaged.
+    """  # noqa: D205 - it is the help text
+    from .commands import verify_command
+
+    raise typer.Exit(verify_command(output, input_, as_json=json))
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What the commands do, once their options are read."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,11 @@ from .environment import load_settings
 from .errors import UsageError
 from .simulator import Scenario, ScenarioError, load
 from .simulator.server import PortError, serve, serve_forever
+from .status import as_json as status_json
+from .status import status
 from .summary import Summary
+from .verify import verify
+from .views.findings import status_lines, verify_lines
 from .views.progress import watching
 from .views.report import show
 
@@ -61,6 +65,27 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
             sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
             sys.stdout.buffer.flush()
     return summary.exit_code
+
+
+def status_command(output: Path, *, as_json: bool) -> int:
+    """Tell how far a run is; 0 wherever that can be told."""
+    summary, writer = status(output)
+    _print(status_json(summary, writer), status_lines(summary), as_json=as_json)
+    return 0
+
+
+def verify_command(output: Path, input_: Path | None, *, as_json: bool) -> int:
+    """Check every line again; returns the exit code."""
+    found = anyio.run(verify, output, input_)
+    _print(found.as_json(), verify_lines(found), as_json=as_json)
+    return found.exit_code
+
+
+def _print(content: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
+    with suppress(OSError):  # who stopped reading does not change the exit code
+        text = orjson.dumps(content).decode() if as_json else "\n".join(lines)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:

@@ -124,6 +124,15 @@ class Settings(BaseModel):
     repair: bool = Field(
         default=False, description="go on with what is left of damaged results, and run the rest"
     )
+    accept_config_change: bool = Field(
+        default=False, description="go on with results that were made with other settings"
+    )
+    durability: Literal["strict", "normal", "process"] = Field(
+        "normal", description="how often results are synced to the disk: each write, 200 ms, never"
+    )
+    disk_wait: float = Field(
+        600.0, ge=0, allow_inf_nan=False, description="seconds that a full disk is waited for"
+    )
 
     @property
     def proxy_url(self) -> str | None:

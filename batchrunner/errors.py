@@ -8,18 +8,19 @@ BatchrunnerError          3  whatever else goes wrong; resumable
 ├── IdentityError         4  the input or the settings are not those of the results file
 ├── DamagedError          5  the results file is damaged where it was already safe
 ├── LockedError           6  another run holds this output
-└── NoTargetError         8  no region is left that can serve the remaining jobs; resumable
+├── NoTargetError         8  no region is left that can serve the remaining jobs; resumable
+└── Interrupted         130  a signal came before anything was sent (SIGTERM: 143)
 
 A failed *job* is never an exception: it is a line in the results.
 """
 
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 
 class BatchrunnerError(Exception):
     """A run cannot start or cannot go on; the message says what to do next."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: int = 3
 
 
 class UsageError(BatchrunnerError):
@@ -64,6 +65,16 @@ class NoTargetError(BatchrunnerError):
     """No region is left that can serve the remaining jobs."""
 
     exit_code = 8
+
+
+class Interrupted(BatchrunnerError):  # noqa: N818 - it is no error
+    """A signal ended the run before anything was sent."""
+
+    exit_code = 130
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted before anything was sent")
+        self.exit_code = 128 + number
 
 
 def raise_first(group: BaseExceptionGroup[BatchrunnerError]) -> NoReturn:

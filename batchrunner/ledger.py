@@ -5,6 +5,7 @@ much of them was safe when, and the statistics up to there; the lines behind it 
 again at the next start, so that the numbers add up over any number of stops.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,17 +15,17 @@ from typing import Any, Self
 
 import anyio
 import anyio.to_thread
-import orjson
 
 from .config import Settings
-from .errors import IdentityError
+from .identity import compare, is_done
 from .model import Failure, Result
-from .outputs import checkpoint
+from .outputs import checkpoint, mounts
 from .outputs.disk import sibling
 from .outputs.done import DoneSet
 from .outputs.journal import Journal
 from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
+from .outputs.recovery import Recovered
 from .outputs.results_file import tail
 from .stats import Stats
 
@@ -39,6 +40,8 @@ class Ledger:
     stats: Stats
     wall_before: float  #: seconds that earlier runs took
     input_: Mapping[str, Any] = field(default_factory=dict)  #: which file, for the checkpoint
+    answered_by: dict[str, Counter[str]] = field(default_factory=dict)  #: by the name asked for
+    warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
 
     def __post_init__(self) -> None:
@@ -54,14 +57,17 @@ class Ledger:
         shown what is done, and may refuse by an exception. Raises IdentityError where the results
         were made with settings that ask for something else, and whatever recovery raises.
         """
-        saved = checkpoint.load(checkpoint.checkpoint_path(path)).fields or {}
-        _compare(path, saved, settings)
+        loaded = checkpoint.load(checkpoint.checkpoint_path(path))
+        saved = loaded.fields or {}
+        warnings = [mounts.warning(path), compare(path, saved, settings)]
+        if path.exists() and path.stat().st_size:
+            warnings.append(loaded.reason and f"{loaded.reason}: the results speak for themselves")
         drop = failed if settings.retry_failed else retryable
         kept: list[Stats] = []
 
         def before_compaction() -> None:
             agree(_done(path))
-            stats, withdrawn = _restore(path, saved), _withdrawn(saved)
+            stats, withdrawn = restore(path, saved), _withdrawn(saved)
             for line in filter(drop, tail(path)):
                 record = decode(line)
                 stats.withdraw(record)
@@ -85,15 +91,34 @@ class Ledger:
             drop=drop,
             repair=settings.repair,
             before_compaction=before_compaction,
+            durability=settings.durability,
+            disk_wait=settings.disk_wait,
         )
-        stats = kept[0] if kept else _restore(path, saved)
+        stats = kept[0] if kept else restore(path, saved)
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
-            stats = _restore(path, {}) + _withdrawn(saved)
-        return cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
+            stats = restore(path, {}) + _withdrawn(saved)
+        ledger = cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
+        for name, models in (saved.get("answered_by") or {}).items():
+            ledger.answered_by[name] = Counter(models)
+        ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
+        return ledger
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
         return is_done(self.journal.done, ordinal, fingerprint)
+
+    async def crowded(self, in_flight: int) -> str | None:
+        """Why nothing more should be paid for; None while the disk has room for it."""
+        return await anyio.to_thread.run_sync(self.journal.crowded, in_flight)
+
+    def drift(self) -> list[str]:
+        """Which names were answered by more than one model, in words."""
+        return [
+            f"{name} was answered by more than one model: "
+            + ", ".join(f"{model} ({n:,})" for model, n in models.most_common())
+            for name, models in self.answered_by.items()
+            if len(models) > 1
+        ]
 
     async def record(self, result: Result) -> None:
         """Write a result; returns when it would survive the death of this process."""
@@ -104,6 +129,8 @@ class Ledger:
             result = Result(result.job, None, result.attempts, failure)
             line = encode(result, self._cfg)
         self.stats.add(result)
+        if result.usage is not None and result.usage.model:
+            self.answered_by.setdefault(result.job.model, Counter())[result.usage.model] += 1
         await self.journal.append(line)
 
     async def save(self, *, wall_s: float, complete: bool = False) -> None:
@@ -120,6 +147,10 @@ class Ledger:
             "cfg_fp": self.settings.fingerprint,
             "cfg": self.settings.meaning,
             "models": self.stats.models,
+            "answered_by": self.answered_by,
+            "providers": {target.name: target.kind for target in self.settings.targets},
+            "sent": self.stats.calls,
+            "ambiguous": self.stats.ambiguous,
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
         }
@@ -132,18 +163,6 @@ class Ledger:
         await anyio.to_thread.run_sync(publish, sibling(self.path, suffix), content)
 
 
-def is_done(done: DoneSet, ordinal: int, fingerprint: str) -> bool:
-    """Whether a line of the input is in ``done``; IdentityError where another one is."""
-    if ordinal not in done:
-        return False
-    if done.fingerprint(ordinal) != fingerprint:
-        raise IdentityError(
-            f"line {ordinal + 1} of the input is not the one that the results have an answer "
-            "for: it was edited, moved or removed; choose another --output, or --restart"
-        )
-    return True
-
-
 def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
     taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
@@ -153,24 +172,17 @@ def set_aside(path: Path, now: datetime) -> None:
             old.rename(sibling(old, mark))
 
 
-def _compare(path: Path, saved: Mapping[str, Any], settings: Settings) -> None:
-    """IdentityError where the settings that made the results ask for something else."""
-    before, now = saved.get("cfg"), settings.meaning
-    if before is None or saved.get("cfg_fp") == settings.fingerprint:
-        return
-    show: Callable[[Any], str] = lambda value: orjson.dumps(value).decode()  # noqa: E731 - short
-    changed = "; ".join(
-        f"{name} was {show(before.get(name))}, now {show(now.get(name))}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
-    )
-    raise IdentityError(
-        f"{path} was made with other settings ({changed}): "
-        "use those again, choose another --output, or --restart"
+def _mended(path: Path, found: Recovered) -> str | None:
+    """What recovery had to take out, in words."""
+    if not (found.bad_bytes or found.duplicates):
+        return None
+    return (
+        f"{found.bad_bytes:,} damaged bytes and {found.duplicates:,} doubled lines were taken out "
+        f"of {path} and kept in {found.kept_in}; a job whose line was damaged runs again"
     )
 
 
-def _restore(path: Path, saved: Mapping[str, Any]) -> Stats:
+def restore(path: Path, saved: Mapping[str, Any]) -> Stats:
     """The statistics of the checkpoint, and of the lines written after it."""
     known = saved.get("stats")
     stats = Stats.from_json(known) if known else _withdrawn(saved)

@@ -57,7 +57,8 @@ class Usage:
     cached: int = 0  #: the part of the prompt that was cheaper
 
 
-CANCELLED = "cancelled"  #: the outcome of an attempt that nobody waited for to the end
+CANCELLED = "cancelled"  #: the outcome of an attempt that a signal has ended
+OVERTAKEN = "overtaken"  #: … of one that was slower than the second one, elsewhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .model import Attempt, Result, Usage
+from .model import CANCELLED, OVERTAKEN, Attempt, FaultKind, Result, Usage
 from .policy.verdict import usage_of
 
+#: outcomes without an answer, that may have been billed all the same
+AMBIGUOUS = (
+    *(FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL),
+    *(CANCELLED, OVERTAKEN),
+)
 STEP = math.log(1.05)  #: latencies are kept to within five percent
 
 
@@ -156,6 +161,11 @@ class Stats:
         """Requests that decided no job: throttled, faulty, or to a region that is out."""
         decided = sum(r.ok + r.errors["refused"] for r in self.regions.values())
         return self.calls - decided
+
+    @property
+    def ambiguous(self) -> int:
+        """Requests without an answer: sent, perhaps billed, and nobody can tell."""
+        return sum(r.errors[outcome] for r in self.regions.values() for outcome in AMBIGUOUS)
 
     @property
     def models(self) -> Counter[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .model import CANCELLED
+from .model import OVERTAKEN
 from .policy.region import RegionStatus
 from .stats import RegionUsage, Stats
 from .targets import OPENAI
@@ -63,6 +63,7 @@ class Summary:
     cost_usd: Mapping[str, float | None]  #: by region; None where a model has no known price
     configured: Sequence[str] = ()  #: regions that this run may not use are among them
     stop: Stop | None = None
+    warnings: Sequence[str] = ()  #: what did not stop the run and should be known
 
     @property
     def complete(self) -> bool:
@@ -92,6 +93,7 @@ class Summary:
             "failures": {code: n for code, n in stats.codes.most_common() if n},
             "calls": stats.calls,
             "wasted_calls": stats.wasted_calls,
+            "ambiguous": stats.ambiguous,
             "tokens": {
                 "prompt": sum(t.prompt for t in tokens),
                 "completion": sum(t.completion for t in tokens),
@@ -103,6 +105,7 @@ class Summary:
             "hedges": {"calls": self.hedged, "cost_usd": self._hedges_usd()},
             "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,
+            "warnings": list(self.warnings),
         }
 
     @property
@@ -120,14 +123,14 @@ class Summary:
     @property
     def hedged(self) -> int:
         """Calls that nobody waited for to the end: another region was faster."""
-        return sum(usage.errors[CANCELLED] for usage in self.progress.stats.regions.values())
+        return sum(usage.errors[OVERTAKEN] for usage in self.progress.stats.regions.values())
 
     def _hedges_usd(self) -> float | None:
         """What these may have cost: as much as a mean answer of their region each."""
         costs = [
-            cost and usage.errors[CANCELLED] * cost / max(1, usage.ok)
+            cost and usage.errors[OVERTAKEN] * cost / max(1, usage.ok)
             for name, usage in self.progress.stats.regions.items()
-            if usage.errors[CANCELLED]
+            if usage.errors[OVERTAKEN]
             for cost in [self.cost_usd.get(name)]
         ]
         return _total(costs) if costs else 0.0

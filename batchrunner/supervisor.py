@@ -1,8 +1,8 @@
 """One run in progress: the workers, and what goes on beside them.
 
 Beside the workers one task shows the progress, one saves the checkpoint every few seconds, and
-one listens for signals. Whatever ends the run early goes through ``stop``: nothing more is
-started, and requests in flight are waited for, since they are paid.
+one looks whether the disk has room. Whatever ends the run early goes through ``stop``: nothing
+more is started, and requests in flight are waited for, since they are paid.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import anyio
 
 from . import runner
 from .caller import Caller
+from .gate import Gate
 from .inputs.feed import Feed
 from .inputs.jsonl import BadLine
 from .ledger import Ledger
@@ -45,6 +46,7 @@ class Supervisor:
     _left: int = field(init=False, default=0)  #: jobs that no region would take
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
+    _gate: Gate = field(init=False)
 
     def __post_init__(self) -> None:
         self._resumed = self.ledger.journal.records
@@ -52,17 +54,22 @@ class Supervisor:
         before = self.ledger.stats.regions.items()
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
+        self._gate = Gate(
+            lambda: self.ledger.crowded(self.workers),
+            lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),
+            self.ledger.settings.disk_wait,
+        )
 
-    async def run(self, *, catch_signals: bool) -> None:
+    async def run(self) -> None:
         """Answer every job, or stop early and say why in ``stopped``."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._look)
-            group.start_soon(self._save)
-            if catch_signals:
-                group.start_soon(self._listen)
+            for beside in (self._look, self._save, self._gate.watch):
+                group.start_soon(beside)
             with self._work:
                 hurry = self.caller.pool.hurry
                 await runner.run(self.feed, self._answer, self._report, self.workers, hurry)
+            if self._work.cancelled_caught:  # the time that a full disk was given is over too
+                self.ledger.journal.hurry()
             group.cancel_scope.cancel()
         if self._left and self.stopped is None:
             self.stopped = Stop(8, self._no_target())
@@ -72,6 +79,16 @@ class Supervisor:
         self.stopped = self.stopped or stop
         self.feed.stop()
         self.caller.close()
+        self._gate.open()
+
+    def interrupt(self, number: int) -> None:
+        """The first signal drains; a second one, or a drain that takes too long, cancels."""
+        if self._work.deadline < float("inf"):
+            self._work.cancel()
+            return
+        name = signal.Signals(number).name
+        self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
+        self._work.deadline = anyio.current_time() + DRAIN
 
     def progress(self) -> Progress:
         """The run at this moment."""
@@ -94,6 +111,7 @@ class Supervisor:
         )
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
+        await self._gate.passed()
         if isinstance(line, Job):
             return await self.caller.call(line)
         job = Job(line.ordinal, line.fingerprint, line.id, "", "", b"")
@@ -111,6 +129,8 @@ class Supervisor:
         clock = asyncio.get_running_loop().time
         done, since = -1, clock()
         while True:
+            if (death := self.ledger.journal.death) is not None:
+                raise death  # nothing more can be written: send nothing more
             progress = self.progress()
             self.watch(progress)
             if progress.done != done or not progress.is_outage:
@@ -129,20 +149,6 @@ class Supervisor:
             except OSError as error:  # the results are safe without it
                 self._unsaved = error.strerror or str(error)
 
-    async def _listen(self) -> None:
-        """The first signal drains; a second one, or a drain that takes too long, cancels."""
-        known = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        with anyio.open_signal_receiver(*known) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:  # the terminal is gone, the work is not
-                    continue
-                if self._work.deadline < float("inf"):
-                    self._work.cancel()
-                    continue
-                name = signal.Signals(number).name
-                self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
-                self._work.deadline = anyio.current_time() + DRAIN
-
     def _no_target(self) -> str:
         """Why jobs are left over, and what to do."""
         pool = self.caller.pool
@@ -160,6 +166,6 @@ class Supervisor:
         if self.stopped is not None:
             return f"stopping, waiting for requests in flight: {self.stopped.reason}"
         stalled = self.ledger.journal.stalled
-        if stalled:
-            return f"waiting for the disk: {stalled}"
+        if stalled or self._gate.reason:
+            return f"waiting for the disk: {stalled or self._gate.reason}"
         return f"the checkpoint cannot be saved: {self._unsaved}" if self._unsaved else ""

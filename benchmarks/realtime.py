@@ -84,9 +84,7 @@ async def real(
 ) -> tuple[float, int, list[float]]:
     """The run as a user starts it; returns its seconds, wasted calls and the answers' seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        input_ = Path(folder, "jobs.jsonl")
-        lines = (b'{"model":"%b",%b' % (job.model.encode(), job.body[1:]) for job in jobs)
-        input_.write_bytes(b"\n".join(lines) + b"\n")
+        input_ = written_to(Path(folder, "jobs.jsonl"), jobs)
         async with serve(validate(written)) as simulation:
             environ = simulation.environ() | case.environ
             options = {"concurrency": quota.CONCURRENCY, **case.options}
@@ -94,6 +92,12 @@ async def real(
         results = input_.with_name("jobs.results.jsonl").read_text().splitlines()
     answers = [json.loads(line)["attempts"][-1]["s"] for line in results]
     return summary.progress.wall_s, summary.progress.stats.wasted_calls, answers
+
+
+def written_to(path: Path, jobs: list[Job]) -> Path:
+    lines = (b'{"model":"%b",%b' % (job.model.encode(), job.body[1:]) for job in jobs)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
 
 
 def main() -> None:

@@ -39,6 +39,9 @@ OTHER = {
     "retry_failed": True,
     "restart": True,
     "repair": True,
+    "accept_config_change": True,
+    "durability": "strict",
+    "disk_wait": 5.0,
 }
 
 

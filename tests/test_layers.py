@@ -27,7 +27,8 @@ LAYERS = """
     inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
     outputs
-    outputs.disk outputs.lines outputs.done outputs.lock outputs.publish outputs.checkpoint
+    outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
+    outputs.publish outputs.checkpoint
     outputs.results_file outputs.survey outputs.torn outputs.recovery
     outputs.tape outputs.group outputs.writer outputs.journal
 
@@ -35,10 +36,11 @@ LAYERS = """
 
     pool caller runner fleet
 
-    ledger summary supervisor
+    identity ledger summary gate supervisor signals publishing
+    verify status
 
     views
-    views.words views.table views.progress views.report
+    views.words views.screen views.table views.progress views.report views.findings
 
     batch streaming completion
 

@@ -83,6 +83,11 @@ class Disk:
         """
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
+    def probe(self, fd: int) -> None:
+        """``BlockingIOError`` if another process has locked the file; it stays as it is."""
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
     def close(self, fd: int) -> None:
         """Close a file."""
         os.close(fd)

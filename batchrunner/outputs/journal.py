@@ -1,6 +1,7 @@
 """The results file of a run, which is also its memory: a job that has a line here is done."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,7 @@ class Journal:
         self._writer = Writer(self._tape, pace)
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._sizes = Counter[int]()  #: of the lines of this run, by their number of bits
 
     @classmethod
     def open(  # noqa: PLR0913 - settings, by keyword only, each with a default
@@ -90,9 +92,38 @@ class Journal:
         """Why nothing can be written at the moment; None while all is well."""
         return self._writer.stalled
 
-    def crowded(self, expected: int = 0) -> bool:
-        """Whether the disk has less room than ``expected`` bytes, or than is ever comfortable."""
-        return self._disk.free(self.path) < max(ROOM, expected)
+    @property
+    def usual_size(self) -> int:
+        """What 99 of 100 lines of this run are not longer than, to within a factor of two."""
+        left = 0.01 * self._sizes.total()
+        for bits, count in sorted(self._sizes.items(), reverse=True):
+            left -= count
+            if left < 0:
+                return 1 << bits
+        return 0
+
+    def crowded(self, in_flight: int = 0) -> str | None:
+        """Why nothing more should be paid for, where the disk has too little room for it.
+
+        There should be 64 MiB, and twice what the jobs in flight are likely to need.
+        """
+        needed = max(ROOM, 2 * in_flight * self.usual_size)
+        try:
+            free = self._disk.free(self.path)
+        except OSError:  # it cannot be known
+            return None
+        if free >= needed:
+            return None
+        return f"{self.path} has {free >> 20} MiB of room left, {needed >> 20} are wanted"
+
+    @property
+    def death(self) -> BatchrunnerError | None:
+        """Why nothing will be written any more; None while all is well."""
+        return None if self._writer.death is None else obituary(self._writer.death)
+
+    def hurry(self) -> None:
+        """Wait for a full disk no longer: what cannot be written now never will be."""
+        self._writer.hurry()
 
     def tail(self, offset: int) -> Iterator[bytes]:
         """The whole lines from ``offset`` on, which is the beginning of one."""
@@ -113,6 +144,7 @@ class Journal:
         group = self._writer.put(line)
         self.done.mark(*entry)
         self.appended += len(line)
+        self._sizes[len(line).bit_length()] += 1
         await group.wait()
 
     async def sync(self) -> None:

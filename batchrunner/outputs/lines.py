@@ -67,11 +67,12 @@ def check(line: bytes) -> tuple[int, bytes] | None:
     if line[-11:] != b'%08x"}\n' % zlib.crc32(line[:-19]):
         return None
     head = _HEAD.match(line)
-    if head is None or line.find(b"\n") != len(line) - 1:
+    if head is None or line[-20:-11] != b'","crc":"' or line[-36:-28] != b',"cfg":"':
         return None
-    if line[-36:-28] != b',"cfg":"' or line[-20:-11] != b'","crc":"':
+    if line.find(b"\n") != len(line) - 1:
         return None
-    return int(head[1]), head[2]
+    ordinal, fingerprint = head.groups()
+    return int(ordinal), fingerprint
 
 
 def decode(line: bytes) -> Mapping[str, Any]:
@@ -97,6 +98,11 @@ def retryable(line: bytes) -> bool:
     """Whether a whole line holds a failure that may end otherwise next time."""
     error = line.rfind(b',"error":') + 9
     return line.startswith(b"{", error) and b',"retryable":true},"region":' in line[error:]
+
+
+def settings_of(line: bytes) -> str:
+    """The 8 hex digits that stand for the settings a whole line was made with."""
+    return line[-28:-20].decode()
 
 
 def _seal(sealed: bytes) -> bytes:

@@ -2,11 +2,15 @@
 
 import os
 import platform
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from ..errors import LockedError, UsageError
 from .disk import DISK, Disk, disk_error, sibling, write_all
+
+PROBES, PROBE_SECONDS = 3, 0.005  #: a probe lasts microseconds
 
 
 class Lock:
@@ -49,12 +53,31 @@ def acquire(output: Path, disk: Disk = DISK) -> Lock:
     return Lock(fd, disk)
 
 
+def holder(output: Path, disk: Disk = DISK) -> str | None:
+    """The process that writes an output now, as far as is known; None where there is none."""
+    path = sibling(output, ".lock")
+    try:
+        fd = disk.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        disk.probe(fd)
+    except BlockingIOError:
+        return _holder(path, disk) or "a process"
+    except OSError:
+        return None
+    finally:
+        disk.close(fd)
+    return None
+
+
 def _take(fd: int, path: Path, output: Path, disk: Disk) -> None:
     try:
-        disk.lock(fd)
+        _lock(fd, disk)
     except BlockingIOError:
+        who = _holder(path, disk)
         raise LockedError(
-            f"another run{_holder(path, disk)} is writing {output}: "
+            f"another run{f' ({who})' if who else ''} is writing {output}: "
             "wait for it, stop it, or choose another --output"
         ) from None
     except OSError as error:
@@ -68,6 +91,15 @@ def _take(fd: int, path: Path, output: Path, disk: Disk) -> None:
         raise disk_error("write", path, error) from error
 
 
+def _lock(fd: int, disk: Disk) -> None:
+    """Lock it, though somebody may be asking at this very moment whether it is locked."""
+    for _ in range(PROBES):
+        with suppress(BlockingIOError):
+            return disk.lock(fd)
+        time.sleep(PROBE_SECONDS)
+    return disk.lock(fd)
+
+
 def _holder(path: Path, disk: Disk) -> str:
     """Information, not proof: the lock is what counts."""
     try:
@@ -75,4 +107,4 @@ def _holder(path: Path, disk: Disk) -> str:
             pid, _, host = file.read(300).decode("utf-8", "replace").strip().partition(" ")
     except OSError:
         return ""
-    return f" (process {pid} on {host})" if pid.isdecimal() and host.isprintable() else ""
+    return f"process {pid} on {host}" if pid.isdecimal() and host.isprintable() else ""

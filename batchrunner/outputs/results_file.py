@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from .disk import DISK, NEW, Disk, disk_error
 from .lines import MAX_LINE, check
 
 _APPEND = os.O_RDWR | os.O_APPEND
+_NEAR_THE_END = 1 << 20
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
@@ -44,14 +46,32 @@ def tail(path: Path, offset: int = 0, disk: Disk = DISK) -> Iterator[bytes]:
                 yield line
 
 
+def last_line(path: Path, disk: Disk = DISK) -> bytes | None:
+    """The last whole line; None where there is none."""
+    with disk.reader(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _NEAR_THE_END))
+        last = _last_whole(file)
+        if last is None:  # one line may be longer than that
+            file.seek(0)
+            last = _last_whole(file)
+    return last
+
+
+def _last_whole(file: BinaryIO) -> bytes | None:
+    last = None
+    for line in physical_lines(file):
+        if check(line):
+            last = line
+    return last
+
+
 def physical_lines(file: BinaryIO) -> Iterator[bytes]:
     """Everything up to the end, cut behind each line end.
 
     What is longer than any line comes in pieces, each of which is judged by itself: a piece that
     certifies itself is a line of ours, however much rubbish precedes it.
     """
-    while line := file.readline(MAX_LINE):
-        yield line
+    return iter(partial(file.readline, MAX_LINE), b"")
 
 
 def _open_or_create(path: Path, disk: Disk) -> int:

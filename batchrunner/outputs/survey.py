@@ -48,17 +48,21 @@ class Survey:
 
 def survey(path: Path, drop: Callable[[bytes], bool] | None, disk: Disk) -> Survey:
     """Read the whole file once; ``drop`` says which whole lines shall go."""
-    found = Survey()
-    for kind, line in sorted_lines(path, found.done, drop, disk):
-        if kind is Kind.WHOLE:
-            found.scattered = found.scattered or found.bad_at is not None
-        elif kind is Kind.BAD:
-            found.bad(found.size, line)
-        elif kind is Kind.DUPLICATE:
-            found.duplicates += 1
-        else:
-            found.dropped += 1
-        found.size += len(line)
+    found, size = Survey(), 0
+    mark = found.done.mark
+    with disk.reader(path) as file:
+        for line in physical_lines(file):  # ten million of them: no generator in between
+            entry = check(line)
+            if entry is None:
+                found.bad(size, line)
+            elif drop is not None and drop(line):
+                found.dropped += 1
+            elif not mark(*entry):
+                found.duplicates += 1
+            elif found.bad_at is not None:
+                found.scattered = True
+            size += len(line)
+    found.size = size
     return found
 
 

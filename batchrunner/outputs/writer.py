@@ -126,8 +126,12 @@ class Writer:
         """Write what is queued, sync, and end; wait for a full disk only if ``patiently``."""
         self._closing = True
         if not patiently:
-            self._hurry.set()
+            self.hurry()
         self._work.set()
+
+    def hurry(self) -> None:
+        """From now on, do not wait for a full disk."""
+        self._hurry.set()
 
     def run(self) -> None:
         """Write until closed. Raises nothing: everyone is told through their groups."""

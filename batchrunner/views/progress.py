@@ -57,14 +57,15 @@ def _plain(stream: TextIO) -> Watch:
 
 @contextmanager
 def _live(stream: TextIO) -> Iterator[Watch]:
-    from rich.console import Console, Group  # only for a terminal
+    from rich.console import Group  # only for a terminal
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
+    from .screen import Screen
     from .table import regions
 
-    console = Console(file=stream)
+    console = Screen(file=stream)
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def watch(progress: Progress) -> None:

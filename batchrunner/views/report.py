@@ -11,12 +11,12 @@ from . import words
 
 def show(summary: Summary, stream: TextIO | None = None) -> None:
     """Print the end of a run: what became of the jobs, the regions, and where the files are."""
-    from rich.console import Console  # heavy, and only at the end
-    from rich.text import Text
+    from rich.text import Text  # heavy, and only at the end
 
+    from .screen import Screen
     from .table import regions
 
-    console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    console = Screen(file=stream or sys.stderr, highlight=False, soft_wrap=True)
     console.print(regions(summary.progress))
     for line in sentences(summary):
         console.print(Text(printable(line)))
@@ -35,6 +35,9 @@ def sentences(summary: Summary) -> list[str]:
         lines.append("failures: " + ", ".join(f"{n:,} {code}" for code, n in codes))
     lines += [f"{r.name} was left out: {r.reason}" for r in progress.regions if r.reason]
     lines += _extras(summary)
+    if stats.ambiguous:
+        lines.append(f"{stats.ambiguous:,} calls had no answer and may have been billed")
+    lines += [f"warning: {warning}" for warning in summary.warnings]
     lines.append(f"results: {summary.output}")
     lines.append(f"region usage: {sibling(summary.output, '.stats.json')}")
     if summary.stop is not None:

@@ -4,7 +4,7 @@ A small run is played on a simulated disk and crashed at every call that changes
 of these, several states of the disk are tried; and the run after the crash is crashed as well, so
 that recovery is interrupted too. Lines are written by the very code that the writer thread runs.
 
-``BATCHRUNNER_CRASH_SEEDS=1000 pytest tests/outputs/test_crash.py`` plays more runs.
+``CRASH_SEEDS=1000 pytest tests/outputs/test_crash.py`` plays more runs.
 """
 
 import os
@@ -27,7 +27,7 @@ from batchrunner.outputs.tape import Tape
 from .builders import AGAIN, line
 from .simulated import Crash, SimulatedDisk
 
-SEEDS = int(os.environ.get("BATCHRUNNER_CRASH_SEEDS", "8"))
+SEEDS = int(os.environ.get("CRASH_SEEDS", "8"))
 JOBS = 18
 OUTPUT = Path("/d/results.jsonl")
 CHECKPOINT = checkpoint.checkpoint_path(OUTPUT)

@@ -1,6 +1,7 @@
 """The journal as a run uses it: on an event loop, with its thread, on a real disk."""
 
 import errno
+import os
 import threading
 
 import anyio
@@ -219,16 +220,30 @@ async def test_a_full_disk_stalls_the_journal_until_there_is_room(output):
 
 
 @pytest.mark.parametrize(
-    ("free", "expected", "crowded"),
-    [(64 << 20, 0, False), ((64 << 20) - 1, 0, True), (1 << 30, 2 << 30, True)],
+    ("free", "size", "in_flight", "crowded"),
+    [
+        (64 << 20, 100, 10, False),
+        ((64 << 20) - 1, 100, 10, True),
+        (1 << 30, 1 << 20, 100, False),
+        (1 << 30, 1 << 20, 1_000, True),
+    ],
 )
-async def test_a_disk_is_crowded_before_it_is_full(output, free, expected, crowded):
+async def test_a_disk_is_crowded_before_it_is_full(output, free, size, in_flight, crowded):
     disk = FaultyDisk()
     disk.free = lambda _: free
     async with Journal.open(output, disk=disk) as journal:
-        assert journal.crowded(expected) is crowded
-        disk.free = type(disk).free.__get__(disk)
-        assert journal.crowded(1 << 60)
+        await append_all(journal, [line(n, b'"%s"' % (b"x" * size)) for n in range(3)])
+        reason = journal.crowded(in_flight)
+
+    assert bool(reason) is crowded
+    assert reason is None or f"{free >> 20} MiB of room left" in reason
+
+
+async def test_where_the_room_cannot_be_known_it_does_not_matter(output):
+    disk = FaultyDisk()
+    disk.free = lambda path: os.statvfs(path / "none")
+    async with Journal.open(output, disk=disk) as journal:
+        assert journal.crowded(1) is None
 
 
 async def test_a_journal_that_was_closed_takes_nothing_more(output):

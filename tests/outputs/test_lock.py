@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from batchrunner.errors import DiskError, LockedError, UsageError
-from batchrunner.outputs.lock import acquire
+from batchrunner.outputs.lock import acquire, holder
 
 from .faulty import FaultyDisk
 
@@ -37,7 +37,7 @@ def test_a_lock_that_was_released_can_be_had_again_and_its_file_stays(tmp_path):
 def test_the_lock_of_a_run_that_was_killed_is_free(tmp_path):
     output = tmp_path / "r.jsonl"
     code = (
-        "import os, pathlib, sys; from batchrunner.outputs.lock import acquire;"
+        "import os, pathlib, sys; from batchrunner.outputs.lock import acquire, holder;"
         "acquire(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
     died = subprocess.run([sys.executable, "-c", code, output], check=False)  # noqa: S603 - our own
@@ -89,3 +89,17 @@ def test_a_disk_that_cannot_lock_or_write_ends_the_run_first(tmp_path, call, num
         acquire(tmp_path / "r.jsonl", FaultyDisk(**{call: [number]}))
 
     acquire(tmp_path / "r.jsonl").release()
+
+
+def test_it_can_be_asked_who_holds_it_without_getting_in_the_way(tmp_path):
+    output = tmp_path / "r.jsonl"
+    assert holder(output) is None
+    with acquire(output):
+        assert holder(output) == f"process {os.getpid()} on {platform.node()}"
+    assert holder(output) is None
+    acquire(output).release()
+
+
+def test_a_run_that_starts_while_somebody_asks_gets_the_lock(tmp_path):
+    busy = BlockingIOError(errno.EAGAIN, "busy")
+    acquire(tmp_path / "r.jsonl", FaultyDisk(lock=[busy, busy])).release()

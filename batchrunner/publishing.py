@@ -1,0 +1,86 @@
+"""What a run says of itself in files: when it begins, and when it has ended.
+
+The order at the end matters: the results are synced and counted, then the statistics are
+published, and the checkpoint that calls them complete comes last.
+"""
+
+from dataclasses import replace
+
+import orjson
+
+from .config import Settings
+from .ledger import Ledger
+from .outputs.disk import disk_error
+from .summary import Stop, Summary
+from .supervisor import Supervisor
+
+RUNNING = Stop(0, "running, or killed while it did")
+
+
+def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) -> Summary:
+    from . import prices  # the list is large
+
+    progress, ledger = supervisor.progress(), supervisor.ledger
+    providers = {target.name: target.kind for target in settings.targets}
+    return Summary(
+        progress=progress,
+        output=ledger.path,
+        wall_s=ledger.wall_before + progress.wall_s,
+        cost_usd=prices.costs_usd(progress.stats.regions, providers),
+        configured=tuple(providers),
+        stop=stop,
+        warnings=tuple(ledger.warnings),
+    )
+
+
+async def announce(supervisor: Supervisor, settings: Settings) -> None:
+    """Say that a run goes on, before anything is sent: the disk must be able to take that."""
+    ledger = supervisor.ledger
+    try:
+        await _publish(_summarise(supervisor, settings, RUNNING), ledger)
+        await ledger.save(wall_s=0.0)
+    except OSError as error:
+        raise disk_error("publish the statistics of", ledger.path, error) from error
+
+
+async def _publish(summary: Summary, ledger: Ledger) -> None:
+    """Say in ``OUTPUT.stats.json`` how far the run is."""
+    content = orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2) + b"\n"
+    await ledger.publish(".stats.json", content)
+
+
+async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
+    """Publish the statistics, then the checkpoint that says whether all is done."""
+    ledger = supervisor.ledger
+    ledger.warnings += ledger.drift()
+    await ledger.journal.sync()
+    summary = _summarise(supervisor, settings, supervisor.stopped or _missing(supervisor))
+    supervisor.watch(summary.progress)
+    try:
+        await _publish(summary, ledger)
+        await ledger.save(wall_s=summary.progress.wall_s, complete=summary.complete)
+    except OSError as error:
+        return _unpublished(summary, ledger, error)
+    return summary
+
+
+def _missing(supervisor: Supervisor) -> Stop | None:
+    """That every job has its line is not taken for granted."""
+    missing = supervisor.total - supervisor.ledger.journal.records
+    if missing <= 0:
+        return None
+    return Stop(
+        3,
+        f"{missing:,} jobs have no result, though nothing stopped them: "
+        "look whether the input is still whole, and run the same command again",
+    )
+
+
+def _unpublished(summary: Summary, ledger: Ledger, error: OSError) -> Summary:
+    """The results are safe; only the files beside them could not be written."""
+    trouble = disk_error("publish the statistics of", ledger.path, error)
+    return replace(
+        summary,
+        stop=summary.stop or Stop(trouble.exit_code, f"all results are safe, but {trouble}"),
+        warnings=[*summary.warnings, str(trouble)],
+    )

@@ -1,0 +1,56 @@
+"""What has been done for an output, from its files alone: nothing is locked, nothing changed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import prices
+from .errors import UsageError
+from .ledger import restore
+from .outputs import checkpoint
+from .outputs.lock import holder
+from .summary import Progress, Stop, Summary
+
+
+def status(output: Path) -> tuple[Summary, str | None]:
+    """The numbers as they are now, and the process that is writing, where there is one.
+
+    The checkpoint is read first and the lines behind it are added, so a run that goes on only
+    makes the numbers newer. Raises UsageError where there are no results.
+    """
+    writer = holder(output)
+    saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
+    try:
+        stats = restore(output, saved)
+    except FileNotFoundError:
+        raise UsageError(f"{output} does not exist: name the results of a run") from None
+    except OSError as error:
+        raise UsageError(f"{output} cannot be read: {error.strerror}") from None
+    done = stats.ok + stats.failed
+    total = max(done, (saved.get("input") or {}).get("jobs") or 0)
+    providers = saved.get("providers") or {}
+    summary = Summary(
+        progress=Progress(total=total, resumed=0, wall_s=0.0, stats=stats, regions=()),
+        output=output,
+        wall_s=saved.get("wall_s") or 0.0,
+        cost_usd=prices.costs_usd(stats.regions, providers),
+        configured=tuple(providers),
+        stop=None if saved.get("complete") else Stop(0, _unfinished(saved, writer)),
+    )
+    return summary, writer
+
+
+def as_json(summary: Summary, writer: str | None) -> dict[str, Any]:
+    """As ``OUTPUT.stats.json``, and who is writing; how a region is just now stands in no file."""
+    content = summary.as_json() | {"running": writer}
+    for region in content["regions"].values():
+        del region["state"]
+    return content
+
+
+def _unfinished(saved: Mapping[str, Any], writer: str | None) -> str:
+    if writer is not None:
+        return f"running: {writer}"
+    if not saved:
+        return "without a checkpoint: run the same command again to go on"
+    return "not finished: run the same command again to go on"

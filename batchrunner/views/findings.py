@@ -1,0 +1,70 @@
+"""What ``status`` and ``verify`` found, in words."""
+
+from ..summary import Summary
+from ..verify import Finding, Verification
+from . import words
+
+
+def status_lines(summary: Summary) -> list[str]:
+    """How far a run is, and what each region did."""
+    progress, stats = summary.progress, summary.progress.stats
+    left = progress.total - progress.done
+    state = "complete" if summary.stop is None else summary.stop.reason
+    lines = [f"{summary.output}: {state}"]
+    lines.append(
+        f"{stats.ok:,} of {progress.total:,} jobs answered, {stats.failed:,} failed, "
+        f"{left:,} to go; {stats.calls:,} calls, {stats.wasted_calls:,} of them wasted, "
+        f"in {words.duration(summary.wall_s)}"
+    )
+    if stats.ambiguous:
+        lines.append(f"{stats.ambiguous:,} calls had no answer and may have been billed")
+    for name, usage in stats.regions.items():
+        lines.append(
+            f"{name}: {usage.ok:,} ok, {words.throttled(usage):,} throttled, "
+            f"errors: {words.errors(usage)}"
+        )
+    return lines
+
+
+def verify_lines(found: Verification) -> list[str]:
+    """What is right, what is wrong, and what to do about it."""
+    lines = [f"{found.output}: {found.records:,} jobs have a whole line, {found.failed:,} failed"]
+    for finding, text in (
+        (found.damaged, "damaged lines in the results"),
+        (found.doubled, "lines in the results of jobs that had one already"),
+        (found.missing, "lines of the input have no result"),
+        (found.changed, "lines of the input are not those that the results answer"),
+        (found.beyond, "results are for lines behind the end of the input"),
+    ):
+        if finding is not None and finding.count:
+            lines.append(f"{finding.count:,} {text}: {_numbers(finding)}")
+    if found.lost_bytes or found.lost_jobs:
+        lines.append(
+            f"{found.lost_jobs:,} lines ({found.lost_bytes:,} bytes) are gone that were safe"
+        )
+    if found.unfinished_bytes:
+        lines.append(f"{found.unfinished_bytes:,} bytes at the end are half a line")
+    if len(found.settings) > 1:
+        parts = ", ".join(f"{mark} ({n:,})" for mark, n in found.settings.most_common())
+        lines.append(f"the lines were made with more than one set of settings: {parts}")
+    return [*lines, *found.notes, _verdict(found)]
+
+
+def _numbers(finding: Finding) -> str:
+    more = ", …" if finding.count > len(finding.first) else ""
+    return "line " + ", ".join(f"{number:,}" for number in finding.first) + more
+
+
+def _verdict(found: Verification) -> str:
+    if found.is_damaged:
+        return (
+            "damaged: run the same command again, which mends what was not safe yet; "
+            "for the rest restore the file, or add --repair"
+        )
+    if found.exit_code == 4:
+        return "not the results of this input: give the one it was made from with --input"
+    if found.exit_code == 0:
+        return "whole, unique and complete; every job has an answer"
+    if found.complete and not (found.missing and found.missing.count):
+        return "whole, unique and complete, but some jobs failed: see their error"
+    return "whole so far, but not complete: run the same command again to go on"
