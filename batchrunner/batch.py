@@ -79,6 +79,7 @@ async def run_async(
         is_new = settings.restart or not path.exists()
         found = await survey_input(source, settings) if is_new else None
         async with _open_ledger(source, path, settings) as ledger:
+            found = found or await _recalled(source, settings, ledger)
             found = found or await survey_input(source, settings, ledger.journal.done)
             ledger.input_ = _described(input_, found, settings)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
@@ -188,12 +189,26 @@ async def _supervise(
         )
 
 
+async def _recalled(source: Path, settings: Settings, ledger: Ledger) -> Survey | None:
+    """What an earlier run saw in this very file with these settings; None: look at it again."""
+    saved, identity = ledger.input_, await identify(source)
+    is_same = {**saved, **asdict(identity), "limit": settings.limit} == saved
+    if not is_same or (saved.get("bad") and settings.bad_lines == "fail"):
+        return None
+    bad, lines = saved.get("bad", 0), saved["lines"]
+    highest = ledger.journal.done.highest
+    if highest is not None and highest >= lines:
+        return None
+    return Survey(source, identity, jobs=saved["jobs"] - bad, lines=lines, bad_count=bad)
+
+
 def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[str, Any]:
     """What the checkpoint says of the input."""
     return {
         "path": None if str(input_) == "-" else os.path.abspath(input_),  # noqa: PTH100 - links stay
         "lines": found.lines,
         "jobs": found.jobs + found.bad_count,
+        "bad": found.bad_count,
         "limit": settings.limit,
         **asdict(found.identity),
     }

@@ -39,7 +39,9 @@ class Ledger:
     settings: Settings
     stats: Stats
     wall_before: float  #: seconds that earlier runs took
-    input_: Mapping[str, Any] = field(default_factory=dict)  #: which file, for the checkpoint
+    input_: Mapping[str, Any] = field(
+        default_factory=dict
+    )  #: which file; at first the one that an earlier run surveyed
     answered_by: dict[str, Counter[str]] = field(default_factory=dict)  #: by the name asked for
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
@@ -98,6 +100,8 @@ class Ledger:
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
             stats = restore(path, {}) + _withdrawn(saved)
         ledger = cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
+        if saved.get("cfg_fp") == settings.fingerprint:
+            ledger.input_ = saved.get("input") or {}
         for name, models in (saved.get("answered_by") or {}).items():
             ledger.answered_by[name] = Counter(models)
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
