@@ -8,7 +8,6 @@ picks only say how long to wait, and each job is picked for again when a request
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from statistics import median
@@ -22,6 +21,8 @@ from batchrunner.policy.region import Region
 from batchrunner.policy.router import Lease, Router
 from batchrunner.policy.verdict import Answered
 from tests.world import job
+
+from .record import save
 
 REGIONS = (1, 4, 16, 64)
 JOBS = 4000
@@ -84,7 +85,7 @@ def main() -> None:
         rows.append(row)
         print("{:7} {:8.1f} {:10.1f}".format(*row.values()), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        save(arguments.json, rows)
 
 
 if __name__ == "__main__":

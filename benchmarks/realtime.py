@@ -27,6 +27,7 @@ from tests.world import World
 
 from . import quota
 from .bound import lower_bound
+from .record import save
 
 NAMES = ("unequal-headers", "retry-after-10s", "bare-429", "token-bound", "with-openai")
 SEED = 1
@@ -118,7 +119,7 @@ def main() -> None:
     apart = {r["name"]: round(abs(r["ratio"] - v["ratio"]), 4) for r, v in pairs}
     print("points apart:", apart, "all within" if max(apart.values()) <= POINTS else "MISSED")
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        save(arguments.json, rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, field
 
 START = 3  #: also what a wrong key may cost before it is known
-CONFIGURED = 32  #: the same, where the settings say how much may be sent
+CONFIGURED = 48  #: the same, where the settings say how much may be sent
 CUT = 0.7
 USED = 0.8  #: of the limit that must be in flight for growth to mean anything
 COLLAPSE = math.log(3.0)  #: times as long as usual, as a logarithm

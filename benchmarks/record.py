@@ -1,0 +1,28 @@
+"""What was measured, with all that is needed to measure it again."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def save(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows, and how they came about."""
+    module = Path(sys.argv[0]).stem
+    record = {
+        "command": " ".join(["python -m", f"benchmarks.{module}", *sys.argv[1:]]),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "machine": f"{os.cpu_count()} shared cores, {platform.machine()} {platform.system()}",
+        "rows": rows,
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return done.stdout.strip()
