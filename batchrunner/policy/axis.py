@@ -84,15 +84,15 @@ class Axis:
         self.found.give_back(self._counted(self.found, sent), 1.0)
 
     def is_used_up(self, now: float) -> bool:
-        """Whether the named limit is nearly used up by our own count."""
-        return self.named.used(now) >= USED * self.named.limit.amount
+        """Whether the named limit is nearly used up by our own count, or was a moment ago."""
+        return self._is_used_up(now, self.named)
 
     def stopped(self, now: float) -> None:
         """A 429 where the windows had let the request go.
 
         With a window nearly used up it came a moment too early: more time is left for the way.
         """
-        nearly = self.is_used_up(now) or self.found.used(now) >= USED * self.found.limit.amount
+        nearly = self.is_used_up(now) or self._is_used_up(now, self.found)
         if nearly and not self.discovery.is_trying:
             self.patience = min(2 * self.patience, LONGEST_PATIENCE)
         if not self.is_used_up(now):
@@ -109,6 +109,11 @@ class Axis:
         self.discovery.passed(now, self.found, is_named=self.limit is not None)
         if self.discovery.believed is not believed:
             self.adopt(now)
+
+    def _is_used_up(self, now: float, window: Window) -> bool:
+        limit = window.limit
+        moment = self.patience * SLACK_SHARE * limit.span
+        return window.taken(now - limit.span - moment, now)[0] >= USED * limit.amount
 
     def _counted(self, window: Window, sent: float) -> float:
         """The latest moment at which the service counts a request sent at ``sent``."""
