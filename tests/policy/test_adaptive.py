@@ -1,5 +1,7 @@
 """Concurrency grows while it is used, and shrinks once for each burst and each collapse."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,7 +121,7 @@ def test_a_collapse_cuts_no_more_than_once_a_round_trip():
     cuts = [n for n in range(1, len(limits)) if limits[n] < limits[n - 1]]
 
     assert len(cuts) > 3
-    for one, other in zip(cuts, cuts[1:], strict=False):
+    for one, other in pairwise(cuts):
         assert other - one >= limits[one]
 
 

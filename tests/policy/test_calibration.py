@@ -41,7 +41,7 @@ class Story:
 
 
 def compared(*requests):
-    """The factor after requests of (when, tokens, what the service counts then), heard in order."""
+    """The factor after requests of (when, tokens, what the service counts then)."""
     story = Story()
     sent = [story.send(now, tokens) for now, tokens, _ in requests]
     for one, (_, _, used) in zip(sent, requests, strict=True):

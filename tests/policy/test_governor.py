@@ -98,7 +98,7 @@ def test_what_earlier_runs_took_counts():
 
 
 def test_where_no_bound_is_set_nobody_asks_for_prices():
-    def no_list(model, usage):
+    def no_list(*_):
         raise AssertionError("the price list is large")
 
     it = Governor(price=no_list)
@@ -175,8 +175,8 @@ def test_share_and_cost_hold_at_every_moment_and_reservations_end(max_share, max
         elif event == "region":
             it.answers += 1
         elif out and event == "answer":
-            cost, tokens = out.pop(0)
-            answer(it, cost, int(part * tokens))
+            cost, most = out.pop(0)
+            answer(it, cost, int(part * most))
         elif out and event in ("billed", "free"):
             it.end(out.pop(0)[0], may_be_billed=event == "billed")
         assert it.in_flight == len(out)

@@ -1044,7 +1044,7 @@ def test_whatever_happens_a_quota_opens_again_when_nothing_is_out(steps, start):
     assert quota.use(now + 400) == 0
 
 
-def settle(quota, now, event, sent, generation, amount=10):
+def settle(quota, now, event, sent, generation, amount=10):  # noqa: PLR0913, PLR0917
     match event:
         case "pass" | "count":
             quota.pass_(now, sent, generation)

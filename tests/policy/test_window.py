@@ -113,8 +113,12 @@ def test_no_limit_never_waits():
 
 @pytest.mark.parametrize(
     ("limit", "taken", "share"),
-    [(Limit(100, 60), 0, 0), (Limit(100, 60), 25, 0.25), (Limit(100, 60), 150, 1.5)]
-    + [(UNLIMITED, 1e9, 0)],
+    [
+        (Limit(100, 60), 0, 0),
+        (Limit(100, 60), 25, 0.25),
+        (Limit(100, 60), 150, 1.5),
+        (UNLIMITED, 1e9, 0),
+    ],
 )
 def test_the_share_is_the_part_of_the_limit_that_counts(limit, taken, share):
     window = Window(limit)
