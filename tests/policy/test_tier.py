@@ -204,8 +204,15 @@ QUOTAS = st.sampled_from(
 )
 OK = Answered(Usage("gpt", 10, 10))
 ENDS = st.sampled_from(
-    [OK, OK, OK, Throttled(Cause.TOKENS, 2.0), Throttled(Cause.REQUESTS, None)]
-    + [Throttled(Cause.CAPACITY, 5.0), Faulty("http_500", ""), Faulty("connect", ""), None]
+    [
+        *[OK] * 3,
+        Throttled(Cause.TOKENS, 2.0),
+        Throttled(Cause.REQUESTS, None),
+        Throttled(Cause.CAPACITY, 5.0),
+        Faulty("http_500", ""),
+        Faulty("connect", ""),
+        None,
+    ]
 )
 SAID = st.sampled_from([Advertised(), Advertised(Limit(20, 10), Limit(500, 60))])
 STEPS = st.lists(
