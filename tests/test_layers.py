@@ -17,13 +17,13 @@ LAYERS = """
 
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
-    policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
-    policy.axis policy.pace policy.quota policy.region policy.router
+    policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
+    policy.axis policy.pace policy.quota policy.region policy.tier policy.router
 
     endpoints tls targets config ownership environment
 
     inputs
-    inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
     inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
     outputs
@@ -34,7 +34,7 @@ LAYERS = """
 
     sdk faults wire stats prices
 
-    pool caller runner fleet
+    pool hedge caller runner fleet
 
     identity ledger summary gate supervisor signals publishing
     verify status

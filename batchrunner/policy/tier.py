@@ -17,6 +17,7 @@ from ..model import Job
 from .region import Region
 
 COMPARED = 4  #: regions that are ready, of which the least loaded is taken
+STALE = 16  #: times as many entries in the heap as regions, before those that are stale go
 
 
 class _Shut(NamedTuple):
@@ -165,6 +166,9 @@ class Tier:
         self._least = max(self._least, why.least)
         if isfinite(why.until):
             heappush(self._heap, (why.until, index))
+        if len(self._heap) > STALE * len(self.regions):
+            shut = self._shut.items()
+            self._heap = sorted((why.until, i) for i, why in shut if isfinite(why.until))
 
     def _reopen(self, indices: list[int]) -> None:
         for index in indices:

@@ -1,98 +1,231 @@
-"""What the service charges for a token is read off its own count, in the first minute."""
+"""What the service charges for a token is read off its own count, and corrected by refusals."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrunner.policy.calibration import HIGHEST, LOWEST, MARGIN, Calibration, Mark
+from batchrunner.policy.calibration import (
+    COMPLETE,
+    EASE,
+    HIGHEST,
+    LARGEST_STEP,
+    LOWEST,
+    STEP,
+    USED_UP,
+    Calibration,
+)
+from batchrunner.policy.ratelimit import Limit
+
+MINUTE = Limit(1000.0, 60.0)
 
 
-def compared(*stories, limit=1000):
-    """The factor after comparisons of what was expected with what the service counts."""
-    calibration = Calibration()
-    for expected, used in stories:
-        calibration.compare(Mark(expected), used, limit)
-    return calibration.factor
+class Story:
+    """A calibration, and the requests that it has seen go out."""
+
+    def __init__(self):
+        self.calibration, self.expected = Calibration(), 0.0
+
+    @property
+    def factor(self):
+        return self.calibration.factor
+
+    def send(self, now, tokens, expired=0):
+        """Returns the mark, and what is told of that request alone."""
+        self.expected += tokens
+        return self.calibration.mark(now, self.expected, expired), tokens
+
+    def hear(self, sent, used, limit=MINUTE, by_now=None):
+        mark, tokens = sent
+        now = tokens if by_now is None else by_now
+        self.calibration.compare(mark, limit, used, then=tokens, expected=now)
+
+
+def compared(*requests):
+    """The factor after requests of (when, tokens, what the service counts then)."""
+    story = Story()
+    sent = [story.send(now, tokens) for now, tokens, _ in requests]
+    for one, (_, _, used) in zip(sent, requests, strict=True):
+        story.hear(one, used)
+    return story.factor
 
 
 def test_to_begin_with_the_service_counts_as_we_do():
     assert Calibration().factor == 1
 
 
-@pytest.mark.parametrize(
-    ("expected", "used", "ratio"),
-    [(400, 400, 1), (400, 480, 1.2), (400, 320, 0.8), (201, 201, 1)],
-)
-def test_the_ratio_is_kept_with_a_margin(expected, used, ratio):
-    assert compared((expected, used)) == pytest.approx(MARGIN * ratio)
+@pytest.mark.parametrize(("tokens", "used"), [(400, 400), (400, 480), (400, 320), (201, 201)])
+def test_the_factor_is_the_ratio_of_both_counts(tokens, used):
+    assert compared((0, tokens, used)) == pytest.approx(used / tokens)
 
 
 def test_too_little_says_nothing():
-    assert compared((100, 199)) == 1
-    assert compared((100, 150), (120, 199)) == 1
-    assert compared((100, -50)) == 1
+    assert compared((0, 100, 199)) == 1
+    assert compared((0, 100, -50)) == 1
+    assert compared((0, 150, 201)) > 1
 
 
-def test_the_highest_count_says_most():
-    assert compared((400, 480), (700, 700)) == pytest.approx(MARGIN)
-    assert compared((700, 700), (400, 480)) == pytest.approx(MARGIN)
-    assert compared((700, 700), (600, 700)) == pytest.approx(MARGIN)
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.3])
+def test_a_service_that_counts_by_windows_is_found_out(factor):
+    spread = [(second, 80, factor * 80 * (second + 1)) for second in range(10)]
+
+    assert compared(*spread) == pytest.approx(factor)
 
 
-def test_once_something_has_stopped_counting_the_counts_are_of_different_requests():
-    calibration = Calibration()
-    calibration.compare(Mark(400, expired=1), 480, 1000)
-    assert calibration.factor == 1
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.3])
+def test_a_service_that_counts_by_a_bucket_is_found_out(factor):
+    """The bucket loses a thousand tokens a minute while it is never empty."""
+    spread = [(n, 80, factor * 80 * (n + 1) - n * 1000 / 60) for n in range(10)]
 
-    calibration.compare(Mark(400, expired=0), 440, 1000)
-    assert calibration.factor == pytest.approx(MARGIN * 1.1)
+    assert compared(*spread) == pytest.approx(factor)
 
 
 def test_requests_that_arrive_in_another_order_than_they_left_mislead_nobody():
-    assert compared((500, 300), (300, 500)) == pytest.approx(MARGIN)
-    assert compared((300, 500), (500, 300)) == pytest.approx(MARGIN)
+    left_first, left_last = (0.0, 300, 500), (0.1, 200, 200)
+
+    assert compared(left_first, left_last) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("answered", "factor"), [(17, 1), (18, 1.5)])
+def test_a_second_is_compared_when_nearly_all_of_it_is_answered(answered, factor):
+    assert COMPLETE == 0.9
+    story = Story()
+    sent = [story.send(0, 40) for _ in range(20)]
+    for n, one in enumerate(reversed(sent[-answered:])):
+        story.hear(one, 1.5 * (800 - 40 * n))
+
+    assert story.factor == pytest.approx(factor)
+
+
+def test_once_something_has_stopped_counting_the_counts_are_of_different_requests():
+    story = Story()
+    story.hear(story.send(61, 400, expired=1), 480)
+    assert story.factor == 1
+
+
+def test_after_a_window_has_begun_anew_nothing_is_compared():
+    before = [(0, 300, 360), (1, 300, 720)]
+    anew = [(2, 200, 100), (3, 200, 300)]
+
+    assert compared(*before, *anew) == pytest.approx(1.2)
 
 
 def test_marks_that_were_made_with_what_does_not_count_say_nothing():
-    calibration = Calibration()
-    calibration.compare(Mark(800), 800, 1000)
-    calibration.return_()
-    calibration.compare(Mark(700), 900, 1000)
-    assert calibration.factor == pytest.approx(MARGIN)
+    story = Story()
+    wrong = story.send(0, 800)
+    story.calibration.return_()
+    story.expected = 0
+    story.hear(wrong, 900)
+    assert story.factor == 1
 
-    calibration.compare(Mark(600, returned=calibration.returned), 900, 1000)
-    assert calibration.factor == pytest.approx(MARGIN * 1.5)
+    story.hear(story.send(1, 600), 900)
+    assert story.factor == pytest.approx(1.5)
+
+
+def test_what_was_learned_of_the_job_since_is_no_difference_between_the_service_and_us():
+    """We expected 400, and know by now that it is 500: so the service counts as we do."""
+    story = Story()
+    story.hear(story.send(0, 400), 500, by_now=500)
+
+    assert story.factor == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("tokens", "used", "factor"), [(100, 900, HIGHEST), (900, 300, LOWEST)])
+def test_an_absurd_ratio_is_a_misunderstanding(tokens, used, factor):
+    assert compared((0, tokens, used)) == factor
+
+
+def test_requests_that_were_expected_to_take_nothing_say_nothing():
+    assert compared((0, 0, 900), (0, 0, 900)) == 1
+
+
+# --- refusals
 
 
 @pytest.mark.parametrize(
-    ("expected", "used", "factor"), [(100, 900, HIGHEST), (900, 300, LOWEST), (0, 900, 1)]
+    ("used", "refused", "factor"),
+    [
+        (950, 60, STEP),  # it says less than we knew
+        (950, 50, STEP),
+        (900, 90, 1000 / 990),
+        (500, 100, LARGEST_STEP),
+    ],
 )
-def test_an_absurd_ratio_is_a_misunderstanding(expected, used, factor):
-    assert compared((expected, used)) == factor
-
-
-def test_every_refusal_adds_a_margin_up_to_a_limit():
+def test_a_refusal_says_how_much_more_is_counted_but_no_more_than_a_step(used, refused, factor):
     calibration = Calibration()
-    calibration.correct()
-    assert calibration.factor == pytest.approx(MARGIN)
-    calibration.correct()
-    assert calibration.factor == pytest.approx(MARGIN**2)
-    for _ in range(100):
-        calibration.correct()
+    calibration.correct(0, MINUTE, used, refused)
+
+    assert calibration.factor == pytest.approx(factor)
+
+
+def test_every_refusal_adds_at_least_a_little_up_to_a_limit():
+    calibration, before = Calibration(), 1.0
+    for _ in range(10):
+        calibration.correct(0, MINUTE, 1000, 100)
+        assert calibration.factor == pytest.approx(before * STEP)
+        before = calibration.factor
+    for _ in range(1000):
+        calibration.correct(0, MINUTE, 1000, 100)
     assert calibration.factor == HIGHEST
+
+
+@pytest.mark.parametrize(
+    ("shares", "eased"),
+    [
+        ([(60, USED_UP)], True),
+        ([(30, USED_UP), (60, 0.1)], True),
+        ([(59, USED_UP)], False),
+        ([(61, USED_UP - 0.01)], False),
+        ([(120, 0.5), (240, 0.5)], False),
+    ],
+)
+def test_a_span_that_was_used_up_without_a_refusal_takes_a_part_of_the_step_away(shares, eased):
+    calibration = Calibration()
+    calibration.correct(0, MINUTE, 1000, 100)
+    told = [calibration.ease(now, share, MINUTE) for now, share in shares]
+
+    assert any(told) is eased
+    assert calibration.factor == pytest.approx(STEP / EASE if eased else STEP)
+
+
+def test_it_eases_once_a_span_and_only_for_spans_that_were_used_up():
+    calibration = Calibration()
+    told = [calibration.ease(now, 1.0 if now < 200 else 0.5, MINUTE) for now in range(400)]
+
+    assert [now for now in range(400) if told[now]] == [60, 120, 180, 240]
+
+
+def test_ten_spans_without_a_refusal_take_back_one_refusal():
+    assert EASE**9 < STEP < EASE**11
+
+
+# --- laws
 
 
 @given(
     events=st.lists(
-        st.none() | st.tuples(st.floats(0, 1e12), st.integers(0, 2), st.floats(-1e12, 1e12))
+        st.tuples(
+            st.sampled_from(["send", "hear", "return", "correct", "ease"]),
+            st.floats(0, 30),
+            st.floats(0, 1e6),
+            st.floats(-1e12, 1e12),
+            st.integers(0, 2),
+        ),
+        max_size=60,
     )
 )
-def test_whatever_is_compared_the_factor_stays_within_its_limits(events):
-    calibration = Calibration()
-    for event in events:
-        if event is None:
-            calibration.correct()
-        else:
-            expected, expired, used = event
-            calibration.compare(Mark(expected, expired), used, 1000)
-        assert LOWEST <= calibration.factor <= HIGHEST
+def test_whatever_happens_the_factor_stays_within_its_limits(events):
+    story, now, out = Story(), 0.0, []
+    for event, pause, tokens, used, expired in events:
+        now += pause
+        match event:
+            case "send":
+                out.append(story.send(now, tokens, expired))
+            case "hear" if out:
+                story.hear(out.pop(expired % len(out)), used, by_now=tokens)
+            case "return":
+                story.calibration.return_()
+            case "correct":
+                story.calibration.correct(now, MINUTE, tokens, 1.0)
+            case "ease":
+                story.calibration.ease(now, tokens / 1e6, MINUTE)
+        assert LOWEST <= story.factor <= HIGHEST

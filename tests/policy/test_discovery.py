@@ -33,12 +33,12 @@ class Story:
     def take(self, at, count):
         self.window.take(at, count)
 
-    def meet(self, stopped, reopened):
+    def meet(self, stopped, reopened, *, is_named=False):
         self.discovery.stopped(stopped)
-        self.reopen(reopened)
+        self.reopen(reopened, is_named=is_named)
 
-    def reopen(self, at):
-        self.discovery.reopened(at, self.window)
+    def reopen(self, at, *, is_named=False):
+        self.discovery.reopened(at, self.window, is_named=is_named)
         self.window.resize(at, self.believed or UNLIMITED)
 
     def passed(self, at, *, is_named=False):
@@ -286,7 +286,7 @@ def test_a_try_that_meets_a_429_goes_back_and_the_step_is_small_again():
     assert story.believed == Limit(1050 * MORE, 10)
 
 
-def test_the_next_try_waits_fifty_times_as_long_as_the_failed_one_cost():
+def test_the_next_try_waits_seventy_times_as_long_as_the_failed_one_cost():
     story = Story(100, 10)
     now = story.hold(10)
     story.meet(now, now + 4)
@@ -358,6 +358,34 @@ def test_a_belief_that_was_hardly_used_is_kept_where_somebody_names_a_limit():
     assert story.believed == Limit(10, 20)
 
 
+def test_a_single_surprise_is_no_belief_where_somebody_names_a_limit():
+    story = Story()
+    story.take(0, 10)
+    story.meet(0, 20, is_named=True)
+
+    assert story.believed is None
+
+
+@pytest.mark.parametrize(("second", "limit"), [(239, Limit(5, 20)), (241, None)])
+def test_a_second_surprise_within_four_minutes_is_believed_though_a_limit_is_named(second, limit):
+    story = Story()
+    story.take(0, 10)
+    story.meet(0, 20, is_named=True)
+    story.take(second, 5)
+    story.meet(second, second + 20, is_named=True)
+
+    assert story.believed == limit
+
+
+def test_a_try_that_failed_is_priced_though_a_limit_is_named():
+    story = Story(100, 10)
+    now = story.hold(10)
+    story.meet(now, now + 4, is_named=True)
+    story.hold(now + 4 + PRICE * 4)
+
+    assert story.believed == Limit(105, 10)
+
+
 # --- laws
 
 
@@ -381,7 +409,7 @@ def test_whatever_happens_no_belief_is_below_one_request_or_the_shortest_span(st
             case "stop":
                 story.discovery.stopped(now)
             case "reopen":
-                story.reopen(now)
+                story.reopen(now, is_named=amount > 2)
             case "interrupt":
                 story.discovery.interrupted()
             case _:

@@ -121,7 +121,7 @@ def test_a_limit_is_positive_and_not_absurd(text, value):
         # OpenAI: so many a minute, which is judged in slices
         (
             {"limit-requests": "600", "limit-tokens": "1000"},
-            Advertised(Limit(100, 10), Limit(1000, 60)),
+            Advertised(Limit(100, 10), Limit(1000, 60), minute=Limit(600, 60)),
         ),
         ({"limit-requests": "59"}, Advertised(Limit(59, 60), None)),
         # what is left of the tokens; of a limit that is not named it says nothing
@@ -134,10 +134,28 @@ def test_a_limit_is_positive_and_not_absurd(text, value):
             Advertised(None, Limit(1000, 60)),
         ),
         ({"remaining-tokens": "250"}, NOTHING),
+        # what is left of the requests; zero is no number that can be told from a silly one
+        (
+            {"limit-requests": "600", "remaining-requests": "450"},
+            Advertised(Limit(100, 10), minute=Limit(600, 60), requests_left=450),
+        ),
+        (
+            {"limit-requests": "600", "remaining-requests": "0"},
+            Advertised(Limit(100, 10), minute=Limit(600, 60)),
+        ),
+        # where the period is named, or the limit is too small for slices, nothing is sliced
+        (
+            {
+                "limit-requests": "600",
+                "renewalperiod-requests": "60",
+                "remaining-requests": "450",
+            },
+            Advertised(Limit(600, 60), requests_left=450),
+        ),
         # a period that cannot be true is none
         (
             {"limit-requests": "600", "renewalperiod-requests": "-1"},
-            Advertised(Limit(100, 10), None),
+            Advertised(Limit(100, 10), None, minute=Limit(600, 60)),
         ),
         (
             {"limit-tokens": "1000", "renewalperiod-tokens": "nan"},

@@ -9,7 +9,7 @@ from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit
 from batchrunner.policy.region import Region, RegionStatus
 from batchrunner.policy.verdict import Cause, Throttled
-from tests.policy.builders import region
+from tests.policy.builders import job, region
 
 
 def sick(name="eastus", at=0.0):
@@ -21,7 +21,7 @@ def sick(name="eastus", at=0.0):
 
 def throttled(name="eastus", at=0.0, wait=8.0):
     it = region(name)
-    it.quota.throttle(at, at, it.quota.generation, Throttled(Cause.TOKENS, wait))
+    it.quota.throttle(at, at, 1, it.quota.generation, Throttled(Cause.TOKENS, wait))
     return it
 
 
@@ -64,6 +64,28 @@ def test_it_waits_for_both_its_health_and_its_quota():
     both.quota = throttled(wait=3.0).quota
     assert both.wait(0, 100) == 5
     assert both.wait(4, 100) == 1
+
+
+def test_the_least_wait_is_that_of_a_request_without_tokens():
+    it = region("eastus", quota=Quota(Limit(10, 60), Limit(100, 60)))
+    it.quota.take(0, 80)
+    assert it.wait(0, 21) > 60
+    assert it.wait(0, 20) == it.wait_for_any(0) == 0
+
+    it.quota.throttle(0, 0, 1, it.quota.generation, Throttled(Cause.CAPACITY, 8))
+    assert it.wait(0, 20) == it.wait_for_any(0) == 8
+    assert it.wait(0, 21) > 60
+    assert sick().wait_for_any(0) == 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "fits"), [(None, True), (0, True), (100, True), (101, False), (5000, False)]
+)
+def test_what_may_be_answered_has_to_fit_the_limit_of_tokens(answer, fits):
+    it = region("eastus", quota=Quota(Limit(10, 60), Limit(100, 60)))
+
+    assert it.fits(job(answer=answer, body=b"x" * 4000)) is fits
+    assert region("eastus").fits(job(answer=answer)), "no limit is known"
 
 
 def test_the_load_is_the_scarcest_of_slots_requests_and_tokens():

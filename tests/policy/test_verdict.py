@@ -93,25 +93,25 @@ RECORDED = {
     # 429, Azure
     "429 tokens, old": (
         reply(429, error(OLD.format("token", 22), "429")),
-        Throttled(Cause.TOKENS, 22),
+        Throttled(Cause.TOKENS, 22, 22),
     ),
     "429 tokens, old, free account": (
         reply(429, error(OLD.format("token", 22) + TRIAL, "429")),
-        Throttled(Cause.TOKENS, 22),
+        Throttled(Cause.TOKENS, 22, 22),
     ),
     "429 calls, old": (
         reply(429, error(OLD.format("call", 9), "429")),
-        Throttled(Cause.REQUESTS, 9),
+        Throttled(Cause.REQUESTS, 9, 9),
     ),
     "429 tokens, current": (
         reply(429, error(CURRENT.format("token"), "RateLimitReached")),
-        Throttled(Cause.TOKENS, 60),
+        Throttled(Cause.TOKENS, 60, 60),
     ),
     "429 calls, current": (
         reply(429, error(CURRENT.format("call"), "RateLimitReached")),
-        Throttled(Cause.REQUESTS, 60),
+        Throttled(Cause.REQUESTS, 60, 60),
     ),
-    "429 short": (reply(429, error(SHORT, "429")), Throttled(Cause.OTHER, 2)),
+    "429 short": (reply(429, error(SHORT, "429")), Throttled(Cause.OTHER, 2, 2)),
     "429 without an axis": (reply(429, error(NO_AXIS, "429")), Throttled(Cause.OTHER, None)),
     "429 for a day": (
         reply(429, error(OLD.format("token", 86400), "429")),
@@ -119,17 +119,17 @@ RECORDED = {
     ),
     "429 capacity": (
         reply(429, error(CAPACITY + " Please retry after 25 seconds.")),
-        Throttled(Cause.CAPACITY, 25),
+        Throttled(Cause.CAPACITY, 25, 25),
     ),
     "429 capacity, no wait": (reply(429, error(CAPACITY)), Throttled(Cause.CAPACITY, 20)),
     "429 capacity, header": (
         reply(429, error(CAPACITY), retry_after="7"),
-        Throttled(Cause.CAPACITY, 7),
+        Throttled(Cause.CAPACITY, 7, 7),
     ),
     "429 temporarily unable": (reply(429, error(UNABLE)), Throttled(Cause.CAPACITY, 20)),
     "429 provisioned": (
         reply(429, error("", "429"), retry_after_ms="1700"),
-        Throttled(Cause.OTHER, 1.7),
+        Throttled(Cause.OTHER, 1.7, 1.7),
     ),
     "429 empty": (reply(429), Throttled(Cause.OTHER, None)),
     "429 with headers of tokens": (
@@ -148,7 +148,7 @@ RECORDED = {
             x_ratelimit_reset_tokens="0",
             x_ratelimit_type="Tokens",
         ),
-        Throttled(Cause.TOKENS, 60),
+        Throttled(Cause.TOKENS, 60, 1),
     ),
     "429 of 2023": (
         reply(429, error("busy", "429"), policy_id="DeploymentRatelimit-Token"),
@@ -160,7 +160,7 @@ RECORDED = {
             429,
             error(RATE.format("tokens per min (TPM)", "9.525s"), "rate_limit_exceeded", "tokens"),
         ),
-        Throttled(Cause.TOKENS, 9.525),
+        Throttled(Cause.TOKENS, 9.525, 9.525),
     ),
     "429 OpenAI requests": (
         reply(
@@ -169,7 +169,7 @@ RECORDED = {
                 RATE.format("requests per min (RPM)", "6m0s"), "rate_limit_exceeded", "requests"
             ),
         ),
-        Throttled(Cause.REQUESTS, 360),
+        Throttled(Cause.REQUESTS, 360, 360),
     ),
     "429 OpenAI for 114 hours": (
         reply(429, error(RATE.format("requests per day (RPD)", "114h2m3.5s"))),
@@ -463,6 +463,20 @@ def test_a_throttled_quota_is_left_alone_for(body, headers, wait):
 
     assert isinstance(verdict, Throttled)
     assert verdict.wait == (None if wait is None else pytest.approx(wait))
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait", "asked"),
+    [
+        ({}, 60, None),
+        ({"retry_after": "1"}, 60, 1),
+        ({"retry_after": "5", "x_ratelimit_reset_tokens": "22"}, 22, 5),
+        ({"retry_after": "30", "x_ratelimit_reset_tokens": "22"}, 30, 30),
+        ({"x_ratelimit_reset_tokens": "22"}, 22, None),
+    ],
+)
+def test_what_was_asked_for_is_kept_beside_what_is_believed(headers, wait, asked):
+    assert judge(reply(429, TOKENS, **headers)) == Throttled(Cause.TOKENS, wait, asked)
 
 
 @pytest.mark.parametrize("wait", ["3600", "86400", "411000"])

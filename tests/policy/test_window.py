@@ -111,6 +111,23 @@ def test_no_limit_never_waits():
     assert window.used(0) / window.limit.amount == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "taken", "share"),
+    [
+        (Limit(100, 60), 0, 0),
+        (Limit(100, 60), 25, 0.25),
+        (Limit(100, 60), 150, 1.5),
+        (UNLIMITED, 1e9, 0),
+    ],
+)
+def test_the_share_is_the_part_of_the_limit_that_counts(limit, taken, share):
+    window = Window(limit)
+    window.take(0, taken)
+
+    assert window.share(59) == share
+    assert window.share(61) == 0
+
+
 def test_however_much_happens_a_window_stays_small():
     window = minute(1e9)
     for step in range(100_000):

@@ -153,12 +153,24 @@ def test_more_than_the_limit_never_fits(counting):
 @pytest.mark.parametrize("counting", EVERY)
 def test_a_lowered_limit_holds_at_once_and_a_raised_one_too(counting):
     quota = Quota(meter(counting, 10, 60), None)
-    quota.scale(0.5)
+    quota.scale(0.0, 0.5)
     passed = [quota.ask(0.0, 1).admitted for _ in range(7)]
-    quota.scale(1.0)
+    quota.scale(0.0, 1.0)
 
     assert passed.count(True) == 5
     assert [quota.ask(0.0, 1).admitted for _ in range(7)].count(True) == 5
+
+
+def test_a_bucket_has_drained_at_the_speed_that_held_until_the_limit_changed():
+    bucket = meter(Counting.BUCKET, 60, 60)
+    one = Quota(bucket, None)
+    bucket.take(0.0, 60)
+
+    one.scale(30.0, 0.5)  # thirty have gone at one a second
+    assert bucket.used(30.0) == pytest.approx(30)
+    assert bucket.used(50.0) == pytest.approx(20), "from now on it is half as fast"
+    one.scale(50.0, 2.0)
+    assert bucket.used(55.0) == pytest.approx(10)
 
 
 def quota(requests=10, tokens=1000, **options):
