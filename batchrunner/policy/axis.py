@@ -113,7 +113,7 @@ class Axis:
     def _is_used_up(self, now: float, window: Window) -> bool:
         limit = window.limit
         moment = self.patience * SLACK_SHARE * limit.span
-        return window.taken(now - limit.span - moment, now)[0] >= USED * limit.amount
+        return window.taken(now - limit.span - moment, math.inf)[0] >= USED * limit.amount
 
     def _counted(self, window: Window, sent: float) -> float:
         """The latest moment at which the service counts a request sent at ``sent``."""
