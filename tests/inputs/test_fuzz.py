@@ -1,6 +1,6 @@
 """Whatever an input holds: its lines are jobs or bad lines, or there is one error that says why.
 
-`BATCHRUNNER_FUZZ=20000 pytest tests/inputs/test_fuzz.py` looks longer.
+`FUZZ_EXAMPLES=20000 pytest tests/inputs/test_fuzz.py` looks longer.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from tests.inputs.test_source import PACK
 
 pytestmark = pytest.mark.socket  # files are read in threads
 
-LONG = settings(max_examples=int(os.environ.get("BATCHRUNNER_FUZZ", "60")), deadline=None)
+LONG = settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "60")), deadline=None)
 LONGEST = 2_000  #: bytes of a line here; the real cap would take seconds for each example
 
 JOB = b'{"model":"m","prompt":"a"}'
