@@ -76,7 +76,8 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        self.used(counted)  # lets go of what no longer counts, though nobody may ask
+        if self.limit.amount == math.inf:
+            self.used(counted)  # nobody else asks, and what no longer counts must go
         self._used += amount
         last = self._live[-1] if self._live else None
         if last is not None and counted - last.opened < self.limit.span / BINS:

@@ -408,3 +408,19 @@ def test_an_expiry_that_is_closer_than_the_clock_can_tell_has_happened():
     expiry = 1e9 + window.wait(1e9, 1)
 
     assert window.wait(math.nextafter(expiry, 0), 1) == 0
+
+
+def test_what_is_counted_later_than_now_lets_nothing_go_before_its_time():
+    window = Window(Limit(10, 60))
+    window.take(0.0, 10)
+    window.take(60.02, 1)  # sent at 59.97, with slack for the way
+
+    assert window.used(59.97) == 11
+
+
+def test_a_window_without_a_limit_keeps_no_more_than_its_memory():
+    window = Window(UNLIMITED)
+    for second in range(1000):
+        window.take(float(second), 1)
+
+    assert len(window._live) + len(window._past) <= 1 + (UNLIMITED.span + MEMORY)
