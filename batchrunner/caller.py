@@ -152,8 +152,11 @@ class Caller:
             group.start_soon(attempt, lease)
             group.start_soon(again)
         ended.sort(key=lambda one: not one.is_last_word)
+        late = [one.attempt for one in ended[1:] if one.is_last_word]  # by less than a moment
         journey.attempts[before:] = [
-            replace(attempt, outcome=OVERTAKEN) if attempt.outcome == CANCELLED else attempt
+            replace(attempt, outcome=OVERTAKEN)
+            if attempt.outcome == CANCELLED or attempt in late
+            else attempt
             for attempt in journey.attempts[before:]
             if attempt is not ended[0].attempt
         ] + [ended[0].attempt]
