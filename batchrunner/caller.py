@@ -152,6 +152,8 @@ class Caller:
             group.start_soon(attempt, lease)
             group.start_soon(again)
         ended.sort(key=lambda one: not one.is_last_word)
+        if not ended[0].is_last_word:
+            return ended
         late = [one.attempt for one in ended[1:] if one.is_last_word]  # by less than a moment
         journey.attempts[before:] = [
             replace(attempt, outcome=OVERTAKEN)
