@@ -119,7 +119,7 @@ def _fit(seconds: Mapping[int, _Second], enough: float) -> float | None:
     same: list[_Second] = []
     highest = 0.0
     for _, second in sorted(seconds.items()):
-        if second.replies < COMPLETE * second.sent or not second.expected:
+        if second.replies < COMPLETE * second.sent or second.expected < 1:
             continue
         if second.used < FALLEN * highest:
             break

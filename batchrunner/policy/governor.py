@@ -31,6 +31,7 @@ class Governor:
     spent: float = 0.0
     in_flight: int = field(init=False, default=0)
     reserved: float = field(init=False, default=0.0)
+    refused: float = field(init=False, default=0.0)  #: what a job may cost that was refused last
 
     def cost(self, model: str, usage: Usage) -> float:
         """What a job may cost; infinite where a bound is set and no price is known."""
@@ -44,8 +45,13 @@ class Governor:
         share = (self.taken + self.in_flight + 1) / (self.answers + self.in_flight + 1)
         return share <= self.max_share and self.spent + self.reserved + cost <= self.max_cost
 
+    def may_allow(self, cost: float) -> bool:
+        """Whether the end of what is on its way can make room for a job of at most ``cost``."""
+        return self.max_share > 0 and self.spent + cost <= self.max_cost
+
     def begin(self, cost: float) -> None:
         """The fallback takes a job."""
+        self.refused = 0.0
         self.in_flight += 1
         self.reserved += cost
 
@@ -64,8 +70,12 @@ class Governor:
     @property
     def held_back(self) -> str:
         """Which bound is reached, in words; empty while none is."""
+        if math.isinf(self.refused):
+            return "its cost is bounded, and no price of a model is known"
         if self.spent + self.reserved >= self.max_cost:
             return f"its cost reached {self.max_cost:g} USD"
+        if self.spent + self.reserved + self.refused > self.max_cost:
+            return f"its cost may exceed {self.max_cost:g} USD with one more job"
         if not self.allows(0.0):
             return f"its share reached {self.max_share:.0%}"
         return ""

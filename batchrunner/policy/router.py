@@ -92,7 +92,7 @@ class Router:
         left for this job, those in ``avoid`` not counted.
         """
         tokens = self.estimate.tokens(job)
-        soonest, busy, found = math.inf, False, False
+        soonest, busy, found, held = math.inf, False, False, False
         for tier in self._tiers:
             look = tier.look(now, job, tokens, avoid)
             if not look.found:
@@ -100,7 +100,8 @@ class Router:
             if tier.is_fallback:
                 if found and (busy or waited < self.fallback_after):
                     return soonest if busy else min(soonest, self.fallback_after - waited)
-                if not self.governor.allows(self._cost(job)):
+                if not self.governor.allows(cost := self._cost(job)):
+                    self.governor.refused, held = cost, True
                     continue
             found = True
             soonest, busy = min(soonest, look.soonest), busy or look.busy
@@ -110,7 +111,7 @@ class Router:
                 return self._lease(now, region, job, tokens)
             if look.paced:
                 return soonest
-        return soonest if found else None
+        return soonest if found or (held and self._may_be_let_go(job)) else None
 
     def force(self, now: float, job: Job) -> Lease:
         """Lease the region that is likeliest to answer, though all are closed or out."""
@@ -168,6 +169,20 @@ class Router:
     def statistics(self, now: float) -> tuple[RegionStatus, ...]:
         """Every region at ``now``, in the order they were configured."""
         return tuple(region.status(now) for region in self.regions)
+
+    def _may_be_let_go(self, job: Job) -> bool:
+        """Whether the governor may yet allow a job that no region of Azure can ever take.
+
+        What is in flight was counted at its most: less may have been used when it ends.
+        """
+        waits = any(region.in_flight for region in self.regions) and self.governor.may_allow(
+            self._cost(job)
+        )
+        return waits and not any(
+            region.serves(job.model) and region.fits(job)
+            for region in self.regions
+            if not region.is_fallback
+        )
 
     def _cost(self, job: Job) -> float:
         return self.governor.cost(job.model, self.estimate.usage(job))

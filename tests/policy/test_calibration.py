@@ -229,3 +229,11 @@ def test_whatever_happens_the_factor_stays_within_its_limits(events):
             case "ease":
                 story.calibration.ease(now, tokens / 1e6, MINUTE)
         assert LOWEST <= story.factor <= HIGHEST
+
+
+def test_less_than_a_token_tells_nothing():
+    it = Calibration()
+    mark = it.mark(0.0, 1e-308, 0)
+    it.compare(mark, Limit(200, 60), 200.0, then=1e-308, expected=1e-308)
+
+    assert it.factor == 1.0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from batchrunner.model import Usage
 from batchrunner.policy.adaptive import Adaptive
 from batchrunner.policy.breaker import State
+from batchrunner.policy.governor import Governor
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
 from batchrunner.policy.region import Region
@@ -305,6 +306,47 @@ def test_the_wait_is_for_azure_or_the_fallback_whichever_is_sooner():
     close(openai, wait=5)
 
     assert router.pick(0, job()) == 5
+
+
+def test_a_job_that_only_the_fallback_serves_waits_for_reservations_to_end():
+    price = lambda model, usage: 0.6  # noqa: E731, ARG005
+    governor = Governor(max_cost=1.0, price=price)
+    router = make(region("openai", is_fallback=True), governor=governor)
+    lease = take(router)
+
+    assert router.pick(0, job()) == math.inf
+    router.settle(0, lease, LOST)
+    second = take(router)
+    router.settle(0, second, OK)
+    assert router.pick(0, job()) is None
+    assert governor.held_back == "its cost may exceed 1 USD with one more job"
+
+
+def test_a_job_that_only_the_fallback_serves_waits_for_the_answers_of_azure():
+    azure, openai = region("azure", slots=2), region("openai", is_fallback=True)
+    router = make(azure, openai, governor=Governor(max_share=0.5))
+    lease = take(router)
+    azure.missing["other"] = "404"
+
+    assert router.pick(0, job(model="other")) == math.inf
+    router.settle(0, lease, OK)
+    assert take(router, it=job(model="other")).region is openai
+
+
+def test_a_job_that_azure_has_failed_does_not_wait_for_the_governor():
+    azure, openai = region("azure", slots=2), region("openai", is_fallback=True)
+    router = make(azure, openai, governor=Governor(max_share=0.5))
+    take(router)
+
+    assert router.pick(0, job(), avoid=frozenset({"azure"})) is None
+
+
+def test_a_bound_that_no_end_of_a_request_can_lift_is_not_waited_for():
+    router = make(region("openai", is_fallback=True), governor=Governor(max_cost=1.0))
+    router.regions[0].in_flight = 1
+
+    assert router.pick(0, job()) is None
+    assert "no price" in router.governor.held_back
 
 
 # --- what an outcome changes
