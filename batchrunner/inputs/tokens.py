@@ -31,8 +31,8 @@ def counter() -> Count:
     @lru_cache
     def encoding(model: str) -> Any:
         try:
-            return bpe_openai.encoding_for_model(model)
-        except bpe_openai.UnsupportedModelError:
+            return bpe_openai.get_encoding(bpe_openai.encoding_name_for_model(model))
+        except (LookupError, RuntimeError):  # an unknown model, or one that never chatted
             return bpe_openai.get_encoding(NEWEST)
 
     def count(model: str, body: bytes) -> int:
