@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import anyio
@@ -132,8 +132,12 @@ class Caller:
         async with anyio.create_task_group() as group:
 
             async def attempt(lease: Lease) -> None:
-                ended.append(await self._attempt(journey, lease))
-                if ended[-1].is_last_word or len(ended) == len(sent):
+                one = await self._attempt(journey, lease)
+                if one.is_last_word and any(other.is_last_word for other in ended):
+                    journey.attempts.append(replace(one.attempt, outcome=CANCELLED))
+                    return
+                ended.append(one)
+                if one.is_last_word or len(ended) == len(sent):
                     group.cancel_scope.cancel()
 
             async def again() -> None:
