@@ -6,6 +6,7 @@ from collections import Counter
 import orjson
 import pytest
 
+from batchrunner.prices import cost_usd
 from batchrunner.simulator import prompt_digest
 from tests.world import World, job
 
@@ -235,6 +236,93 @@ async def test_fallback_after_gives_azure_the_first_chance():
     assert_each_job_has_its_own_answer(world, jobs)
     assert answered(world) == {"a": 60, "openai": 40}
     assert 20 < ended < 25
+
+
+SCARCE = {"rpm": 60, "request_window": 60.0, "request_limit": 60}
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.25, 0.25), (0.0, 0.0), (1.0, 0.7)])
+async def test_the_fallback_takes_no_more_than_its_share(share, expected):
+    world = World(
+        scenario(region("a", **SCARCE), openai={}), options={"fallback_max_share": share}
+    )
+    jobs = [job(i) for i in range(200)]
+
+    await world.run(jobs)
+
+    assert_each_job_has_its_own_answer(world, jobs)
+    answers, taken = 0, 0
+    for result in world.results:
+        answers, taken = answers + 1, taken + (result.region == "openai")
+        assert taken <= share * answers + 1e-9 or share == 1
+    assert taken / answers == pytest.approx(expected, abs=0.01)
+    governor = world.router.governor
+    assert (governor.taken, governor.answers) == (taken, 200)
+    assert (governor.in_flight, governor.reserved) == (0, 0)
+
+
+async def test_the_fallback_takes_no_more_than_its_money():
+    world = World(
+        scenario(region("a", **SCARCE), openai={}), options={"fallback_max_cost": 0.0005}
+    )
+    jobs = [job(i) for i in range(200)]
+
+    await world.run(jobs)
+
+    assert_each_job_has_its_own_answer(world, jobs)
+    usage = world.stats.region("openai")
+    assert usage.ok > 10
+    governor = world.router.governor
+    assert governor.spent == pytest.approx(cost_usd(usage, "openai"), rel=0.01)
+    assert 0.0004 < governor.spent <= 0.0005
+    assert governor.reserved == pytest.approx(0, abs=1e-12)
+    assert world.pool.held_back == "" or "cost" in world.pool.held_back
+
+
+async def test_a_resumed_run_counts_what_earlier_runs_took():
+    bounds = {"fallback_max_share": 0.25, "fallback_max_cost": 1.0}
+    first = World(scenario(region("a", **SCARCE), openai={}), options=bounds)
+    await first.run([job(i) for i in range(100)])
+    before = first.stats
+    assert before.region("openai").ok > 10
+
+    again = World(scenario(region("a", **SCARCE), openai={}), options=bounds, before=before)
+    governor = again.router.governor
+    assert (governor.answers, governor.taken) == (100, before.region("openai").ok)
+    assert governor.spent == pytest.approx(cost_usd(before.region("openai"), "openai"))
+    await again.run([job(i) for i in range(100)])
+
+    both = before + again.stats
+    assert both.region("openai").ok <= 0.25 * both.ok
+
+
+async def test_a_run_whose_regions_are_out_leaves_what_the_fallback_may_not_take():
+    world = World(
+        scenario(region("a", env_key="wrong"), openai={}), options={"fallback_max_share": 0.5}
+    )
+
+    await world.run([job(i) for i in range(20)])
+
+    assert (world.results, world.left) == ([], 20)
+    assert world.pool.held_back == "its share reached 50%"
+
+
+@pytest.mark.parametrize("hedge", [True, False])
+async def test_stragglers_are_asked_for_elsewhere_where_that_is_wanted(hedge):
+    hang = [{"kind": "hang", "seconds": 200, "rate": 0.005}]
+    world = World(
+        scenario(region("a", faults=hang), region("b")),
+        concurrency=8,
+        options={"hedge": hedge, "timeout": 250},
+    )
+    jobs = [job(i) for i in range(2000)]
+
+    await world.run(jobs)
+
+    assert_each_job_has_its_own_answer(world, jobs)
+    cancelled = sum(usage.errors["cancelled"] for usage in world.stats.regions.values())
+    assert (cancelled > 0) is hedge
+    assert all(status.in_flight == 0 for status in world.pool.statistics())
 
 
 async def test_regions_of_one_group_share_their_quota():

@@ -11,6 +11,7 @@ from batchrunner import runner
 from batchrunner.caller import Caller
 from batchrunner.config import read_settings
 from batchrunner.fleet import make_router
+from batchrunner.hedge import Hedge
 from batchrunner.model import Fault, FaultKind, Job, Reply
 from batchrunner.policy.retry import Retry
 from batchrunner.pool import RegionPool
@@ -97,6 +98,7 @@ class World:
     delay: Callable[[], float] = lambda: 0.01
     results: list = field(default_factory=list)
     left: int = 0
+    before: Stats | None = None  #: what earlier runs did
 
     def __post_init__(self):
         self.simulator = Simulator(validate(self.scenario))
@@ -109,9 +111,14 @@ class World:
         for name, target in self.targets.items():
             for model in self.models:
                 wire._prepared[name, PATH, model] = _Prepared(template(target, model))
-        self.pool = RegionPool(make_router(self.settings))
+        self.router = make_router(self.settings, self.before)
+        self.pool = RegionPool(self.router)
         self.caller = Caller(
-            self.pool, wire.send, Retry(self.settings.max_attempts), Random(self.scenario["seed"])
+            self.pool,
+            wire.send,
+            Retry(self.settings.max_attempts),
+            Random(self.scenario["seed"]),
+            hedge=Hedge() if self.settings.hedge else None,
         )
 
     async def run(self, jobs):
