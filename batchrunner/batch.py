@@ -170,7 +170,8 @@ async def _supervise(
     source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    async with Source(source) as lines, open_caller(settings, ledger.stats) as caller:
+    opened = open_caller(settings, ledger.stats, ledger.spent_before)
+    async with Source(source) as lines, opened as caller:
         feed = Feed(
             lines,
             defaults(settings),

@@ -48,6 +48,7 @@ class _Journey:
     """What one job has been through."""
 
     job: Job
+    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
     failed: set[str] = field(default_factory=set)  #: regions that met a fault in this round
@@ -93,7 +94,7 @@ class Caller:
     async def _travel(self, journey: _Journey) -> Result | None:
         job = journey.job
         while True:
-            lease = await self.pool.lease(job, journey.avoid)
+            lease = await self.pool.lease(job, journey.avoid, journey.since)
             if lease is None:
                 if (result := self._no_region(journey)) is not None:
                     return result

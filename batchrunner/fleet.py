@@ -27,11 +27,16 @@ def usable(settings: Settings) -> list[Target]:
 
 
 def make_router(
-    settings: Settings, before: Stats | None = None, *, is_paced: bool = True
+    settings: Settings,
+    before: Stats | None = None,
+    spent: float = 0.0,
+    *,
+    is_paced: bool = True,
 ) -> Router:
     """Accounts for every usable region; those of one quota group share their quota.
 
-    ``before`` is what earlier runs of the same output did: bounds hold for all of them together.
+    ``before`` is what earlier runs of the same output did, and ``spent`` what they may have paid
+    for the fallback, in US dollars: bounds hold for all of them together.
     """
     quotas: dict[str, Quota] = {}
     regions = []
@@ -56,13 +61,15 @@ def make_router(
         settings.strategy,
         settings.fallback_after,
         is_paced,
-        governor=_governor(settings, before or Stats()),
+        governor=_governor(settings, before or Stats(), spent),
     )
 
 
 @asynccontextmanager
-async def open_caller(settings: Settings, before: Stats | None = None) -> AsyncIterator[Caller]:
-    """A caller over all usable regions, with its connections; ``before`` as in ``make_router``."""
+async def open_caller(
+    settings: Settings, before: Stats | None = None, spent: float = 0.0
+) -> AsyncIterator[Caller]:
+    """A caller over all usable regions, with its connections; the rest as in ``make_router``."""
     from .sdk import entra_token  # the SDK takes a second, and only a run needs it
     from .wire import AiohttpTransport, Wire
 
@@ -72,12 +79,12 @@ async def open_caller(settings: Settings, before: Stats | None = None) -> AsyncI
         wire = Wire(targets, transport, settings.timeout, tokens)
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
-        pool = RegionPool(make_router(settings, before))
+        pool = RegionPool(make_router(settings, before, spent))
         hedge = Hedge() if settings.hedge else None
         yield Caller(pool, wire.send, retry, jitter, hedge=hedge)
 
 
-def _governor(settings: Settings, before: Stats) -> Governor:
+def _governor(settings: Settings, before: Stats, spent: float) -> Governor:
     taken = before.regions.get(OPENAI, RegionUsage())
     is_unbounded = settings.fallback_max_cost is None
     return Governor(
@@ -86,7 +93,7 @@ def _governor(settings: Settings, before: Stats) -> Governor:
         price=price,
         answers=before.ok,
         taken=taken.ok,
-        spent=0.0 if is_unbounded else cost_usd(taken, OPENAI) or 0.0,
+        spent=0.0 if is_unbounded else max(spent, cost_usd(taken, OPENAI) or 0.0),
     )
 
 

@@ -39,6 +39,8 @@ class Ledger:
     settings: Settings
     stats: Stats
     wall_before: float  #: seconds that earlier runs took
+    spent_before: float = 0.0  #: US dollars that they may have paid for the fallback
+    fallback_usd: Callable[[], float] = lambda: 0.0  #: the same, of all runs, as of now
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -99,7 +101,8 @@ class Ledger:
         stats = kept[0] if kept else restore(path, saved)
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
             stats = restore(path, {}) + _withdrawn(saved)
-        ledger = cls(path, journal, settings, stats, saved.get("wall_s") or 0.0)
+        before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
+        ledger = cls(path, journal, settings, stats, *before)
         if saved.get("cfg_fp") == settings.fingerprint:
             ledger.input_ = saved.get("input") or {}
         for name, models in (saved.get("answered_by") or {}).items():
@@ -155,6 +158,7 @@ class Ledger:
             "providers": {target.name: target.kind for target in self.settings.targets},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
+            "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
         }

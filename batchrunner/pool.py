@@ -64,6 +64,11 @@ class RegionPool:
         return any(not region.barred for region in self._router.regions)
 
     @property
+    def fallback_usd(self) -> float:
+        """What the fallback may have cost so far; zero where no bound is set."""
+        return self._router.governor.committed
+
+    @property
     def held_back(self) -> str:
         """Which bound keeps the fallback from taking more; empty while none does."""
         return self._router.governor.held_back
@@ -73,17 +78,23 @@ class RegionPool:
         now = asyncio.get_running_loop().time()
         return all(region.is_resting(now) for region in self._router.targets(model))
 
-    async def lease(self, job: Job, avoid: frozenset[str]) -> Lease | None:
-        """Wait for a region that takes ``job``; None where none will, or the pool is closed."""
+    async def lease(
+        self, job: Job, avoid: frozenset[str], since: float | None = None
+    ) -> Lease | None:
+        """Wait for a region that takes ``job``; None where none will, or the pool is closed.
+
+        ``since`` is when the job began to wait, where that was before now.
+        """
         loop = asyncio.get_running_loop()
+        since = loop.time() if since is None else since
         lane = (job.model, avoid)
         if self._closed:
             return None
         if lane not in self._lanes:
-            picked = self._router.pick(loop.time(), job, avoid)
+            picked = self._router.pick(loop.time(), job, avoid, loop.time() - since)
             if picked is None or isinstance(picked, Lease):
                 return picked
-        waiter = _Waiter(job, loop.time(), loop.create_future())
+        waiter = _Waiter(job, since, loop.create_future())
         insort(self._lanes.setdefault(lane, []), waiter, key=_ordinal)
         self._assign()
         try:
@@ -93,9 +104,13 @@ class RegionPool:
             raise
 
     def lease_nowait(self, job: Job, avoid: frozenset[str]) -> Lease | None:
-        """A region that takes ``job`` now and that nobody waits for; None where there is none."""
+        """A region that takes ``job`` now and that nobody waits for; None where there is none.
+
+        The fallback is not such a region: who can wait does not need it.
+        """
         if self._closed or self._lanes:
             return None
+        avoid |= {region.name for region in self._router.regions if region.is_fallback}
         picked = self._router.pick(asyncio.get_running_loop().time(), job, avoid)
         return picked if isinstance(picked, Lease) else None
 

@@ -54,6 +54,7 @@ class Supervisor:
         before = self.ledger.stats.regions.items()
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
+        self.ledger.fallback_usd = lambda: self.caller.pool.fallback_usd
         self._gate = Gate(
             lambda: self.ledger.crowded(self.workers),
             lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),

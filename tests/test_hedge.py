@@ -307,3 +307,11 @@ async def test_accounts_return_to_zero_after_many_of_them():
     assert governor.in_flight == 0
     assert governor.reserved == pytest.approx(0, abs=1e-9)
     assert governor.taken <= 0.5 * governor.answers
+
+
+async def test_the_fallback_is_not_asked_a_second_time_while_azure_is_open():
+    send = Regions(a=[(5, OK)], openai=[(1, OK)])
+    regions = region("a"), region("openai", is_fallback=True)
+    result = await make(send, *regions).call(job())
+
+    assert outcomes(result) == [("a", "ok")]

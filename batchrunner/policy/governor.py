@@ -68,6 +68,11 @@ class Governor:
         self.spent += self.cost(model, usage)
 
     @property
+    def committed(self) -> float:
+        """US dollars that are spent, or may be before what is in flight has ended."""
+        return self.spent + self.reserved
+
+    @property
     def held_back(self) -> str:
         """Which bound is reached, in words; empty while none is."""
         if math.isinf(self.refused):

@@ -191,3 +191,18 @@ def test_accounts_return_to_zero_and_everybody_is_served(data):
     assert [one.in_flight for one in regions] == [0, 0, 0]
     assert governor.in_flight == 0
     assert governor.reserved == pytest.approx(0, abs=1e-9)
+
+
+async def test_a_job_has_waited_since_it_began_however_often_it_was_sent_back():
+    quota = Quota(Limit(1, 60.0))
+    router = Router(
+        [region("a", quota=quota), region("openai", is_fallback=True)], fallback_after=5
+    )
+    pool = RegionPool(router)
+    pool.settle(await pool.lease(job(0), NOWHERE), None)
+    await asyncio.sleep(4)
+
+    lease = await pool.lease(job(1), NOWHERE, since=0.0)
+
+    assert (lease.region.name, asyncio.get_running_loop().time()) == ("openai", 5.0)
+    pool.settle(lease, None)
