@@ -11,9 +11,9 @@ from typing import Any
 
 def save(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows, and how they came about."""
-    module = Path(sys.argv[0]).stem
+    options = " ".join(sys.argv[1:]).replace(f"--json {path}", "").rstrip()
     record = {
-        "command": " ".join(["python -m", f"benchmarks.{module}", *sys.argv[1:]]),
+        "command": f"python -m benchmarks.{Path(sys.argv[0]).stem} {options}".rstrip(),
         "commit": _commit(),
         "python": platform.python_version(),
         "machine": f"{os.cpu_count()} shared cores, {platform.machine()} {platform.system()}",
