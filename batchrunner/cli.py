@@ -85,7 +85,7 @@ def run(  # noqa: PLR0913 - an option each
     ] = None,
     hedge: Annotated[
         bool | None,
-        typer.Option("--hedge", help="ask a second region when an answer is very late"),
+        typer.Option("--hedge", help="ask another Azure region too when an answer is very late"),
     ] = None,
     count_tokens: Annotated[
         bool | None,

@@ -87,7 +87,7 @@ class Settings(BaseModel):
         None, ge=0, allow_inf_nan=False, description="most US dollars for plain OpenAI"
     )
     hedge: bool = Field(
-        default=False, description="send a job again, elsewhere, when its answer is very late"
+        default=False, description="ask another Azure region too when an answer is very late"
     )
     count_tokens: bool = Field(
         default=False, description="count the tokens of prompts instead of estimating them"
