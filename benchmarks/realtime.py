@@ -103,7 +103,7 @@ def written_to(path: Path, jobs: list[Job]) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--minutes", type=float, default=4.5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     cells = [(name, arguments.minutes, clock) for name in NAMES for clock in ("real", "virtual")]
