@@ -92,6 +92,28 @@ def test_a_request_counts_a_little_longer_for_the_time_on_its_way():
     assert 1.02 <= second.wait(0, 0) < 1.04
 
 
+def test_taking_one_lets_no_other_go_before_its_time():
+    """A second after the first was sent it may still be counted, for as long as it took."""
+    quota = Quota(Limit(3, 1))
+    quota.take(0, 0)
+    for _ in range(2):
+        quota.take(1, 0)
+
+    assert quota._requests.wait(1, 1) == pytest.approx(0.02)
+    assert quota._requests.wait(1.02, 1) == 0
+
+
+def test_however_much_is_sent_without_a_limit_little_is_remembered():
+    quota = Quota()
+    for n in range(200_000):
+        quota.take(n / 10, 1)
+
+    windows = [quota._pace._window]
+    for axis in (quota._requests, quota._tokens):
+        windows += [axis.named, axis.found]
+    assert max(len(window._live) + len(window._past) for window in windows) < 4000
+
+
 def test_what_never_arrived_is_given_back_whole():
     quota = Quota(Limit(2, 60), Limit(100, 60))
     quota.take(0, 100)
@@ -797,7 +819,7 @@ def test_a_configured_minute_that_is_advertised_whole_becomes_whole():
 def sent_at_once(quota, now):
     """How many requests the pace lets go at one moment."""
     count = 0
-    while delay(quota, now, 0) == 0:
+    while delay(quota, now, 0) == 0 and count < 10_000:
         quota.take(now, 0)
         count += 1
     return count
