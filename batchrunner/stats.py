@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .model import CANCELLED, OVERTAKEN, Attempt, FaultKind, Result, Usage
+from .model import CANCELLED, OVERTAKEN, Attempt, Result, Usage
+from .policy.router import MAY_BE_BILLED
 from .policy.verdict import usage_of
 
 #: outcomes without an answer, that may have been billed all the same
-AMBIGUOUS = (
-    *(FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL),
-    *(CANCELLED, OVERTAKEN),
-)
+AMBIGUOUS = (*MAY_BE_BILLED, CANCELLED, OVERTAKEN)
 STEP = math.log(1.05)  #: latencies are kept to within five percent
 
 

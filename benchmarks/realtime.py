@@ -29,7 +29,14 @@ from . import quota
 from .bound import lower_bound
 from .record import save
 
-NAMES = ("unequal-headers", "retry-after-10s", "bare-429", "token-bound", "with-openai")
+#: scenarios, and the minutes that the whole of each takes at its bound
+WHOLE_MINUTES = {
+    "unequal-headers": 20,
+    "retry-after-10s": 20,
+    "bare-429": 20,
+    "token-bound": 28,
+    "with-openai": 20,
+}
 SEED = 1
 POINTS = 0.03  #: that the two ratios may differ
 
@@ -38,15 +45,6 @@ def shortened(case: quota.Case, minutes: float) -> list[Job]:
     """As many of its jobs as the whole case answers in so many minutes, at its bound."""
     jobs = case.jobs(Random(SEED))
     return jobs[: round(len(jobs) * minutes / WHOLE_MINUTES[case.name])]
-
-
-WHOLE_MINUTES = {
-    "unequal-headers": 20,
-    "retry-after-10s": 20,
-    "bare-429": 20,
-    "token-bound": 28,
-    "with-openai": 20,
-}
 
 
 def run(cell: tuple[str, float, str]) -> dict[str, Any]:
@@ -106,8 +104,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=4.5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    cells = [(name, arguments.minutes, clock) for name in NAMES for clock in ("real", "virtual")]
-    with multiprocessing.Pool(len(NAMES)) as pool:
+    cells = [
+        (name, arguments.minutes, clock) for name in WHOLE_MINUTES for clock in ("real", "virtual")
+    ]
+    with multiprocessing.Pool(len(WHOLE_MINUTES)) as pool:
         rows = pool.map(run, cells, chunksize=1)
     print(f"{'scenario':18} {'clock':8} {'makespan':>9} {'bound':>7} {'ratio':>6} {'wasted':>7}")
     for row in rows:
