@@ -6,12 +6,13 @@ requests to Azure, and read its base URL from ``OPENAI_BASE_URL``.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+import orjson
 from openai import APIConnectionError, AsyncAzureOpenAI, AsyncOpenAI
 
 from .endpoints import origin
@@ -35,13 +36,13 @@ class Template:
     """What every request to one region for one model has in common."""
 
     url: str
-    headers: dict[str, str] = field(repr=False)  #: the key is among them
+    headers: Mapping[str, str] = field(repr=False)  #: the key is among them
+    opening: bytes = b"{"  #: how every body begins: ``{"model":"…",``
+    secret: str = field(init=False, repr=False)  #: the key or the token; empty: there is none
 
-    @property
-    def secret(self) -> str:
-        """The key or the token; empty where there is none."""
+    def __post_init__(self) -> None:
         bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
-        return self.headers.get("api-key") or bearer
+        object.__setattr__(self, "secret", self.headers.get("api-key") or bearer)
 
 
 def make_client(
@@ -106,13 +107,14 @@ async def make_template(
 
     async with make_http_client(httpx2.MockTransport(capture)) as http_client:
         client = make_client(target, http_client, token)
-        body = {"model": target.model_for(model), "messages": []}
+        deployment = target.model_for(model)
+        body = {"model": deployment, "messages": []}
         await client.post(path, body=body, cast_to=httpx2.Response)
     url = str(seen[0].url)
     if origin(url) != origin(target.endpoint):
         raise ConfigError(f"the key of {target.name} is for its own endpoint only")
     headers = {k: v for k, v in seen[0].headers.items() if k.lower() not in _TRANSIENT}
-    return Template(url, headers)
+    return Template(url, headers, b'{"model":%b,' % orjson.dumps(deployment))
 
 
 def entra_token() -> TokenProvider:

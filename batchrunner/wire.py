@@ -9,12 +9,12 @@ deadline covers the whole attempt. A reply that repeats the key comes without it
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import aiohttp
 import anyio
-import orjson
 
 from .endpoints import credentials, is_loopback, origin, shown
 from .faults import fault_of
@@ -58,41 +58,46 @@ class Wire:
 
     async def send(self, region: str, job: Job) -> Reply | Fault:
         """Post ``job`` to ``region`` once; twice where its token turns out to be stale."""
-        target = self.targets[region]
-        body = b'{"model":%b,%b' % (orjson.dumps(target.model_for(job.model)), job.body[1:])
-        outcome, template = await self._post(target, job, body, stale=None)
+        outcome, template = await self._post(region, job, stale=None)
         if region in self.tokens and isinstance(outcome, Reply) and outcome.status == 401:
-            outcome, _ = await self._post(target, job, body, stale=template)
+            outcome, _ = await self._post(region, job, stale=template)
         return outcome
 
     async def _post(
-        self, target: Target, job: Job, body: bytes, stale: Template | None
+        self, region: str, job: Job, stale: Template | None
     ) -> tuple[Reply | Fault, Template | None]:
         try:
-            template = await self._template(target, job, stale)
+            template = self._kept(region, job, stale) or await self._made(region, job, stale)
         except TimeoutError:
             return Fault(FaultKind.TIMEOUT, "no token in time"), None
         except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
             cause = type(error.__cause__ or error).__name__
             return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}"), None
+        body = template.opening + job.body[1:]
         outcome = await self.transport.post(template, body, self.deadline)
         return _without(template.secret, outcome), template
 
-    async def _template(self, target: Target, job: Job, stale: Template | None) -> Template:
+    def _kept(self, region: str, job: Job, stale: Template | None) -> Template | None:
         """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""
-        key = (target.name, job.path, job.model)
-        prepared = self._prepared.get(key) or self._prepared.setdefault(key, _Prepared())
-        token = self.tokens.get(target.name)
-        now = asyncio.get_running_loop().time()
-        template = prepared.template
-        is_fresh = token is None or now < prepared.built + TOKEN_LIFE
-        if template is not None and template is not stale and is_fresh:
-            return template
+        prepared = self._prepared.get((region, job.path, job.model))
+        if prepared is None or prepared.template is stale:
+            return None
+        if region in self.tokens:
+            now = asyncio.get_running_loop().time()
+            return prepared.template if now < prepared.built + TOKEN_LIFE else None
+        return prepared.template
+
+    async def _made(self, region: str, job: Job, stale: Template | None) -> Template:
+        """What the SDK prepares now, for all who wait for it."""
+        key = (region, job.path, job.model)
+        prepared = self._prepared.setdefault(key, _Prepared())
         async with asyncio.timeout(self.deadline), prepared.lock:
-            if prepared.template is None or prepared.template is template:
-                prepared.template = await make_template(target, job.path, job.model, token)
-                prepared.built = now
-            return prepared.template
+            if (template := self._kept(region, job, stale)) is None:
+                target, token = self.targets[region], self.tokens.get(region)
+                now = asyncio.get_running_loop().time()
+                template = await make_template(target, job.path, job.model, token)
+                prepared.template, prepared.built = template, now
+            return template
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -147,7 +152,7 @@ class AiohttpTransport:
                 template.url,
                 data=body,
                 headers=template.headers,
-                timeout=aiohttp.ClientTimeout(total=deadline),
+                timeout=_within(deadline),
                 allow_redirects=False,
                 **self._way_to(template.url),
             ) as response:
@@ -163,11 +168,16 @@ class AiohttpTransport:
         return {"proxy": self._proxy, "proxy_headers": self._proxy_headers}
 
 
+@lru_cache
+def _within(deadline: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=deadline)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The whole body; ValueError where it is larger than any answer."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.content.iter_any():
+    while chunk := await response.content.readany():
         size += len(chunk)
         if size > LARGEST_BODY:
             response.close()
@@ -188,7 +198,7 @@ def _without(secret: str, outcome: Reply | Fault) -> Reply | Fault:
     key = secret.encode()
     if key in outcome.body:
         outcome = replace(outcome, body=outcome.body.replace(key, MASK.encode()))
-    if any(secret in value for value in outcome.headers.values()):
+    if secret in "\n".join(outcome.headers.values()):
         masked = {k.lower(): v.replace(secret, MASK) for k, v in outcome.headers.items()}
         outcome = replace(outcome, headers=masked)
     return outcome

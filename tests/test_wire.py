@@ -691,7 +691,7 @@ def builds(monkeypatch):
         await asyncio.sleep(1)
         said = await token() if token else ""
         made.append((region.name, path, model, said))
-        return Template(f"{region.name} {model} {said}", {})
+        return Template(f"{region.name} {model} {said}", {}, b'{"model":"%b",' % model.encode())
 
     monkeypatch.setattr(wire, "make_template", build)
     return made
