@@ -11,7 +11,7 @@ from .hedge import Hedge
 from .model import CANCELLED, OVERTAKEN, Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
-from .policy.router import Lease
+from .policy.router import NO_REGIONS, Lease
 from .policy.verdict import (
     Answered,
     Barred,
@@ -58,6 +58,8 @@ class _Journey:
 
     @property
     def avoid(self) -> frozenset[str]:
+        if not (self.failed or self.too_small):
+            return NO_REGIONS
         return frozenset(self.failed | self.too_small)
 
     def end(self, failure: Failure | None = None, usage: Usage | None = None) -> Result:

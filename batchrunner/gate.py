@@ -38,6 +38,11 @@ class Gate:
                 return
             await anyio.sleep(LOOK_EVERY)
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether there is a reason to wait."""
+        return not self._opened.is_set()
+
     async def passed(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
         await self._opened.wait()

@@ -5,7 +5,7 @@ much of them was safe when, and the statistics up to there; the lines behind it 
 again at the next start, so that the numbers add up over any number of stops.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,7 +44,9 @@ class Ledger:
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
-    answered_by: dict[str, Counter[str]] = field(default_factory=dict)  #: by the name asked for
+    answered_by: dict[str, Counter[str]] = field(
+        default_factory=lambda: defaultdict(Counter)
+    )  #: which models, by the name asked for
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
 
@@ -137,7 +139,7 @@ class Ledger:
             line = encode(result, self._cfg)
         self.stats.add(result)
         if result.usage is not None and result.usage.model:
-            self.answered_by.setdefault(result.job.model, Counter())[result.usage.model] += 1
+            self.answered_by[result.job.model][result.usage.model] += 1
         await self.journal.append(line)
 
     async def save(self, *, wall_s: float, complete: bool = False) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import suppress
 
-import anyio
-
 from ..errors import BatchrunnerError
 
 GROUP_LINES = 256
@@ -21,7 +19,7 @@ class Group:
         self.size = 0  #: bytes
         self.sync = False  #: whether the lines are to be on the medium before anyone is told
         self._loop = asyncio.get_running_loop()
-        self._event = anyio.Event()
+        self._event = asyncio.Event()
         self._error: BaseException | None = None
 
     def takes(self, line: bytes) -> bool:
