@@ -13,7 +13,7 @@ may be missing. In the last the prompt becomes the only message.
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..model import Job
 from .request import PATHS, REFUSED, check, check_model
@@ -21,7 +21,7 @@ from .strict import RefusedError, dump, kind, load
 from .tokens import Count
 
 _LONGEST_ID = 512
-_ENVELOPE = frozenset({"custom_id", "id", "method", "url", "body"})
+_ENVELOPE = frozenset({"method", "url", "body"})  # and an id, which is taken away first
 _INSTRUCTIONS = frozenset({"system", "developer"})
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _BOM = b"\xef\xbb\xbf"
@@ -50,16 +50,6 @@ class BadLine:
     reason: str  #: why, and what to do, in one line
 
 
-class Request(NamedTuple):
-    """What a line asks for, apart from where it stands."""
-
-    id: str | None
-    path: str
-    model: str
-    body: bytes
-    answer_tokens: int | None
-
-
 def fingerprint(line: bytes) -> str:
     """What tells this line from an edited one; line ends and a byte order mark do not count.
 
@@ -82,16 +72,15 @@ def parse(
     """
     mark = mark or fingerprint(line)
     try:
-        id_, path, model, body, answer_tokens = read(line, defaults)
+        name, path, model, body, answer_tokens = read(line, ordinal, defaults)
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
-    name = str(ordinal) if id_ is None else id_
     tokens = None if count is None else count(model, body)
     return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
 
 
-def read(line: bytes, defaults: Defaults) -> Request:
-    """What ``line`` asks for; a ``RefusedError`` if it is no job."""
+def read(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str, str, bytes, int | None]:
+    """The job on ``line``: id, path, model, body, answer tokens; or a ``RefusedError``."""
     values = load(line)
     id_ = _take_id(values)
     path, at = PATHS["/chat/completions"], ""
@@ -107,7 +96,8 @@ def read(line: bytes, defaults: Defaults) -> Request:
     check_model(model)
     if defaults is not NO_DEFAULTS:
         _fill(values, defaults)
-    return Request(id_, path, model, dump(values), _answer_tokens(values))
+    name = str(ordinal) if id_ is None else id_
+    return name, path, model, dump(values), _answer_tokens(values)
 
 
 def _take_id(values: dict[str, Any]) -> str | None:
@@ -140,17 +130,22 @@ def _id_of(line: bytes) -> str | None:
 
 def _open_envelope(values: dict[str, Any]) -> str:
     """The path that a Batch line is posted to."""
-    if not _ENVELOPE.issuperset(values):
-        field = next(field for field in values if field not in _ENVELOPE)
-        reason = REFUSED.get(field, "does not belong beside body: move it there, or remove it")
-        raise RefusedError(f"{_shown(field)} {reason}")
-    if values.get("method") != "POST":
-        raise RefusedError(f'method must be "POST"; it {_found(values, "method")}')
     url = values.get("url")
     path = PATHS.get(url) if type(url) is str else None
-    if path is None:
-        raise RefusedError(f'url must be "/v1/chat/completions"; it {_found(values, "url")}')
+    if path is None or values.get("method") != "POST" or len(values) != len(_ENVELOPE):
+        raise RefusedError(_wrong_envelope(values))
     return path
+
+
+def _wrong_envelope(values: dict[str, Any]) -> str:
+    """What is wrong beside the body."""
+    for field in values:
+        if field not in _ENVELOPE:
+            reason = REFUSED.get(field, "does not belong beside body: move it there, or remove it")
+            return f"{_shown(field)} {reason}"
+    if values.get("method") != "POST":
+        return f'method must be "POST"; it {_found(values, "method")}'
+    return f'url must be "/v1/chat/completions"; it {_found(values, "url")}'
 
 
 def _take_prompt(values: dict[str, Any]) -> None:

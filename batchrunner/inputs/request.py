@@ -38,6 +38,7 @@ REFUSED = {
     "custom_id": "belongs beside the body, not into it",
     "body": "stands inside of another body: write its fields directly",
 }
+_REFUSED = frozenset(REFUSED)
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -60,7 +61,7 @@ class _Body(TypedDict, total=False):
     stream: Literal[False] | None
 
 
-_VALIDATOR = TypeAdapter(_Body).validator
+_validate = TypeAdapter(_Body).validator.validate_python
 
 _MUST_BE = {
     "messages": "a list of at least one message",
@@ -76,11 +77,11 @@ _NUMBER = "a whole number of at least 1"
 
 def check(body: Any, at: str = "") -> None:
     """Refuse a body that cannot be a chat request; ``at`` is where it stands in its line."""
-    if type(body) is dict and not REFUSED.keys().isdisjoint(body):
+    if type(body) is dict and not _REFUSED.isdisjoint(body):
         field = next(field for field in body if field in REFUSED)
         raise RefusedError(f"{at}{field} {REFUSED[field]}")
     try:
-        _VALIDATOR.validate_python(body)
+        _validate(body)
     except ValidationError as error:
         raise RefusedError(_sentence(error, at)) from None
 

@@ -2,8 +2,9 @@
 
 orjson is fast and almost strict. Two things remain. It turns whole numbers beyond 64 bits into
 floats; such a line has 19 digits in a row, which is cheap to see, and only then is it looked at
-closely. And its messages speak of JSON, not of what to do, so a line that it refuses is read once
-more by the slow reader below, which knows the reason.
+closely. Of any 19 bytes in a row three or four are sixth ones, so that a look at every sixth byte
+clears most lines already. And its messages speak of JSON, not of what to do, so a line that it
+refuses is read once more by the slow reader below, which knows the reason.
 """
 
 import json
@@ -16,6 +17,7 @@ LONGEST = 16 * 1024 * 1024  #: bytes of a line; what is longer is no job
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if chr(byte).isdigit() and byte < 0x80 else 0x20 for byte in range(256))
 _MANY_DIGITS = b"0" * 19  # the shortest whole number that may not fit into 64 bits
+_SIXTH_DIGITS = b"0" * 3  # what is left of it on every sixth byte
 _TOO_DEEP = "is nested too deeply: 250 levels are the most"
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
@@ -33,7 +35,7 @@ def load(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         _diagnose(line)
         raise RefusedError(f"is not JSON: {error.msg}") from None
-    if _MANY_DIGITS in line.translate(_DIGITS):
+    if _SIXTH_DIGITS in line[::6].translate(_DIGITS) and _MANY_DIGITS in line.translate(_DIGITS):
         _diagnose(line)
     if type(value) is not dict:
         kind = _KINDS.get(type(value), "a number")

@@ -86,16 +86,16 @@ async def survey(
     def look(ordinal: int, line: bytes) -> None:
         is_done = done is not None and done(ordinal, fingerprint(line))
         try:
-            request = read(line, defaults)
+            name, _, model, _, _ = read(line, ordinal, defaults)
         except RefusedError as refused:
             _note(found, ordinal, str(refused))
             return
         found.jobs += 1
-        seen.add(str(ordinal) if request.id is None else request.id)
+        seen.add(name)
         if is_done:
             found.done += 1
         else:
-            found.models[request.model] += 1
+            found.models[model] += 1
 
     found.lines = await _each_line(path, limit, look)
     suspects = set(islice(seen.suspects(), _SUSPECTS))
@@ -141,10 +141,9 @@ async def _confirm(
 
     def compare(ordinal: int, line: bytes) -> None:
         try:
-            request = read(line, defaults)
+            name, *_ = read(line, ordinal, defaults)
         except RefusedError:
             return
-        name = str(ordinal) if request.id is None else request.id
         if seen.hashed(name) in suspects:
             before = first.setdefault(name, ordinal)
             if before != ordinal:

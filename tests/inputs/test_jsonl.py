@@ -297,6 +297,26 @@ def test_a_number_may_be_as_long_as_64_bits_are():
     assert body(parse(line(x=numbers), 0))["x"] == numbers
 
 
+@pytest.mark.parametrize("number", [b"18446744073709551616", b"-9223372036854775809"])
+def test_a_number_beyond_64_bits_is_seen_wherever_it_stands(number):
+    for blanks in range(20):
+        for raw in (
+            PROMPT + b" " * blanks + number + b"}",
+            PROMPT + number + b" " * blanks + b"}",
+        ):
+            assert parse(raw, 0).reason.startswith("holds a number beyond 64 bits")
+
+
+@given(st.integers(), st.text(st.sampled_from("a1 "), min_size=1, max_size=60))
+def test_a_number_is_kept_as_it_is_or_refused(number, before):
+    result = parse(json.dumps({"prompt": before, "x": number}).encode(), 0, Defaults(model="m"))
+
+    if -(2**63) <= number < 2**64:
+        assert body(result)["x"] == number
+    else:
+        assert "holds a number beyond 64 bits" in result.reason
+
+
 def test_a_line_may_be_nested_deeply_enough_for_any_schema():
     deep = [1]
     for _ in range(200):
