@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 
 import anyio
 
 from .hedge import Hedge
-from .model import CANCELLED, OVERTAKEN, Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .model import CANCELLED, Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import NO_REGIONS, Lease
@@ -24,13 +24,14 @@ from .policy.verdict import (
     judge,
 )
 from .pool import RegionPool
+from .values import value
 
 Send = Callable[[str, Job], Awaitable[Reply | Fault]]
 
 HINDRANCE_PAUSE = 1.0  #: seconds until our own machine may have room again
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Ended:
     """One attempt that has ended."""
 
@@ -159,9 +160,7 @@ class Caller:
             return ended
         late = [one.attempt for one in ended[1:] if one.is_last_word]  # by less than a moment
         journey.attempts[before:] = [
-            replace(attempt, outcome=OVERTAKEN)
-            if attempt.outcome == CANCELLED or attempt in late
-            else attempt
+            attempt.overtaken() if attempt.outcome == CANCELLED or attempt in late else attempt
             for attempt in journey.attempts[before:]
             if attempt is not ended[0].attempt
         ] + [ended[0].attempt]

@@ -1,11 +1,13 @@
 """The nouns: what goes in, what comes back, and what is written down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+
+from .values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Job:
     """One line of the input: a request that must be answered once."""
 
@@ -19,7 +21,7 @@ class Job:
     prompt_tokens: int | None = None  #: None where nobody counted them
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """What a region sent back."""
 
@@ -39,7 +41,7 @@ class FaultKind(StrEnum):
     LOCAL = "local"  #: this machine's own limits: too many open files
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fault:
     """A request that got no reply."""
 
@@ -47,7 +49,7 @@ class Fault:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens that the service says it counted for an answer, and the model that gave it."""
 
@@ -61,7 +63,7 @@ CANCELLED = "cancelled"  #: the outcome of an attempt that a signal has ended
 OVERTAKEN = "overtaken"  #: … of one that was slower than the second one, elsewhere
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """One request sent to one region, and how it ended."""
 
@@ -71,8 +73,12 @@ class Attempt:
     seconds: float
     cause: str | None = None  #: which limit throttled it: ``requests``, ``tokens``, ``capacity`` …
 
+    def overtaken(self) -> Self:
+        """The same, slower than the second one."""
+        return type(self)(self.region, OVERTAKEN, self.status, self.seconds, self.cause)
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Failure:
     """Why a job has no answer."""
 
@@ -81,7 +87,7 @@ class Failure:
     retryable: bool  #: whether starting the run again should try the job again
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Result:
     """The last word on a job: one line of the output."""
 

@@ -8,7 +8,7 @@ deadline covers the whole attempt. A reply that repeats the key comes without it
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -194,11 +194,10 @@ def _without(secret: str, outcome: Reply | Fault) -> Reply | Fault:
     if len(secret) < SHORTEST_KEY:
         return outcome
     if isinstance(outcome, Fault):
-        return replace(outcome, detail=outcome.detail.replace(secret, MASK))
-    key = secret.encode()
-    if key in outcome.body:
-        outcome = replace(outcome, body=outcome.body.replace(key, MASK.encode()))
-    if secret in "\n".join(outcome.headers.values()):
-        masked = {k.lower(): v.replace(secret, MASK) for k, v in outcome.headers.items()}
-        outcome = replace(outcome, headers=masked)
-    return outcome
+        return Fault(outcome.kind, outcome.detail.replace(secret, MASK))
+    key, body, headers = secret.encode(), outcome.body, outcome.headers
+    if key in body:
+        body = body.replace(key, MASK.encode())
+    if secret in "\n".join(headers.values()):
+        headers = {k.lower(): v.replace(secret, MASK) for k, v in headers.items()}
+    return Reply(outcome.status, headers, body)

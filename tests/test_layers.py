@@ -13,7 +13,7 @@ PACKAGE = Path(batchrunner.__file__).parent
 # From the bottom to the top. A module may import those before it, and no others; a new module
 # belongs in here before it works.
 LAYERS = """
-    errors model terminal
+    errors values model terminal
 
     policy
     policy.ratelimit policy.window policy.verdict policy.discovery
