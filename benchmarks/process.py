@@ -52,7 +52,7 @@ def measure(
         process = subprocess.Popen(  # noqa: S603 - ourselves
             pinned(CLIENT_CORE, python, *command),
             cwd=place,
-            env=clean_environ() | (environ or {}),
+            env=clean_environ() | dict(environ or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -16,6 +16,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,7 +24,7 @@ from typing import Any
 
 from . import peers
 from .nginx import Server, serving
-from .process import Cost, prepare, measure
+from .process import Cost, measure, prepare
 from .record import installed, save
 from .workload import count_answers, write_jobs
 
@@ -47,9 +48,11 @@ class Contender:
 
     @property
     def label(self) -> str:
+        """How the table calls it."""
         return f"{self.name}, {self.regions} regions" if self.regions > 1 else self.name
 
     def jobs(self, jobs: int, concurrency: int) -> int:
+        """How many it gets where the fast ones get ``jobs``."""
         return min(jobs, max(round(self.share * jobs), FEWEST * concurrency))
 
 
@@ -73,10 +76,12 @@ class Sample:
 
     @property
     def rate(self) -> float:
+        """Jobs a second, once it has started."""
         return (self.jobs - 1) / (self.whole.seconds - self.start.seconds)
 
     @property
     def cpu_us(self) -> float:
+        """Microseconds of CPU time that one more job costs."""
         return 1e6 * (self.whole.cpu_seconds - self.start.cpu_seconds) / (self.jobs - 1)
 
 
@@ -92,6 +97,7 @@ class Ground:
         self._tries = tries
 
     def sample(self, contender: Contender, jobs: int, concurrency: int) -> Sample:
+        """One job alone, then all of them."""
         start = self._answer(contender, 1, concurrency)
         return Sample(jobs, self._answer(contender, jobs, concurrency), start)
 
@@ -124,6 +130,18 @@ class Ground:
         return cost
 
 
+@contextmanager
+def laid(
+    arguments: argparse.Namespace, pythons: dict[str, Path], *, tls: bool
+) -> Iterator[Ground]:
+    """A ground with a server of its own."""
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.place) as name,
+        serving(Path(name), tls=tls) as server,
+    ):
+        yield Ground(Path(name), server, pythons, arguments.tries)
+
+
 def compete(
     ground: Ground, contenders: Sequence[Contender], rounds: int, jobs: int, concurrency: int
 ) -> dict[Contender, list[Sample]]:
@@ -142,7 +160,7 @@ def summarize(
     """A row for each contender, with our multiple of it."""
     ours = next((of for who, of in samples.items() if who == Contender(OURS)), None)
     for contender, theirs in samples.items():
-        row = {
+        row: dict[str, Any] = {
             "contender": contender.label,
             "tls": tls,
             "concurrency": concurrency,
@@ -167,17 +185,16 @@ def summarize(
 
 HEAD = (
     f"{'contender':23} {'tls':>3} {'at once':>7} {'jobs':>9} {'jobs/s':>8} {'CPU µs':>7}"
-    f" {'MB':>6} {'start s':>7} {'others':>6} {'spare':>5} {'ours ×':>7} {'by CPU':>7}"
+    f" {'MB':>6} {'start s':>7} {'others':>6} {'spare':>5} {'ours by':>7} {'by CPU':>7}"
 )
 
 
 def line(row: dict[str, Any]) -> str:
     """One row of the table."""
     text = (
-        "{contender:23} {0:>3} {concurrency:7,} {jobs:9,} {jobs_per_s:8,.0f} {cpu_us_per_job:7,.0f}"
-        " {peak_mb:6.0f} {start_seconds:7.2f} {others:6.0%} {server_spare:5.0%}".format(
-            "yes" if row["tls"] else "no", **row
-        )
+        "{contender:23} {0:>3} {concurrency:7,} {jobs:9,} {jobs_per_s:8,.0f}"
+        " {cpu_us_per_job:7,.0f} {peak_mb:6.0f} {start_seconds:7.2f} {others:6.0%}"
+        " {server_spare:5.0%}".format("yes" if row["tls"] else "no", **row)
     )
     if "ours_by_rate" in row:
         text += f" {row['ours_by_rate']:7.2f} {row['ours_by_cpu']:7.2f}"
@@ -201,12 +218,10 @@ def throughput(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], dic
     print(HEAD)
     for tls in {"no": (False,), "yes": (True,), "both": (False, True)}[arguments.tls]:
         for concurrency in arguments.concurrency:
-            with tempfile.TemporaryDirectory(dir=arguments.place) as name:
-                with serving(Path(name), tls=tls) as server:
-                    ground = Ground(Path(name), server, pythons, arguments.tries)
-                    samples = compete(
-                        ground, contenders, arguments.rounds, arguments.jobs, concurrency
-                    )
+            with laid(arguments, pythons, tls=tls) as ground:
+                samples = compete(
+                    ground, contenders, arguments.rounds, arguments.jobs, concurrency
+                )
             for row in summarize(samples, concurrency, tls=tls):
                 print(line(row), flush=True)
                 rows.append(row)
@@ -217,16 +232,13 @@ def scale(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str
     """Ourselves, with few jobs and with many."""
     rows = []
     print(HEAD)
-    with tempfile.TemporaryDirectory(dir=arguments.place) as name:
-        with serving(Path(name), tls=False) as server:
-            ground = Ground(Path(name), server, {}, arguments.tries)
-            few, many = SCALE
-            samples: dict[int, list[Sample]] = {few: [], many: []}
-            for n in range(arguments.rounds):
-                for jobs in (few, many)[:: -1 if n % 2 else 1]:
-                    concurrency = arguments.concurrency[-1]
-                    sample = ground.sample(Contender(OURS), jobs, concurrency)
-                    samples[jobs].append(sample)
+    few, many = SCALE
+    samples: dict[int, list[Sample]] = {few: [], many: []}
+    concurrency = arguments.concurrency[0]
+    with laid(arguments, {}, tls=False) as ground:
+        for n in range(arguments.rounds):
+            for jobs in (few, many)[:: -1 if n % 2 else 1]:
+                samples[jobs].append(ground.sample(Contender(OURS), jobs, concurrency))
     for jobs in SCALE:
         (row,) = summarize({Contender(OURS): samples[jobs]}, concurrency, tls=False)
         rows.append(row)
@@ -242,7 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=50_000, help="of the fast contenders")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[64, 256, 2000])
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[256, 64, 2000])
     parser.add_argument("--tls", choices=("no", "yes", "both"), default="both")
     parser.add_argument("--only", nargs="+", default=[], help="names of contenders")
     parser.add_argument("--tries", type=int, default=TRIES, help="until one is not disturbed")

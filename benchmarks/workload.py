@@ -29,7 +29,7 @@ ANSWER = json.dumps(
         },
     }
 )
-_WORDS = tuple("the a river house quickly green seven of under morning letter to sing".split())
+_WORDS = ("the", "a", "river", "house", "green", "seven", "of", "under", "morning", "to", "sing")
 _TEXTS = 1000  #: different prompts; the jobs differ by their id besides
 
 

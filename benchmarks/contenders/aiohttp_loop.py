@@ -4,6 +4,7 @@ So many workers pull lines from one iterator and post their bytes; a thread writ
 gathered and syncs it, each 0.2 s. No retries, no limits, no checks but the status.
 """
 
+import asyncio
 import os
 import ssl
 import threading
@@ -27,9 +28,13 @@ class Writer:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._write)
         self._thread.start()
-        self.append = lambda line: self._lines.append(line)
+
+    def append(self, line: bytes) -> None:
+        """Have it written, soon."""
+        self._lines.append(line)
 
     def close(self) -> None:
+        """Write and sync what is left."""
         self._is_over.set()
         self._thread.join()
         self._flush()
@@ -47,8 +52,6 @@ class Writer:
 
 
 async def answer(contest: Contest) -> None:
-    import asyncio
-
     ca_file = os.environ.get("SSL_CERT_FILE")
     tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
     url = f"{contest.url}/openai/deployments/gpt-4o-mini/chat/completions"

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from async_batch_llm import (
+from async_batch_llm import (  # type: ignore[import-not-found]  # in its own environment
     ArtifactIdentity,
     JsonlArtifactStore,
     ProcessorConfig,

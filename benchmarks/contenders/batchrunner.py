@@ -1,4 +1,4 @@
-"""This project: its command, with everything that it does for a user."""
+"""Ourselves: the command, with everything that it does for a user."""
 
 import os
 import sys
