@@ -7,6 +7,7 @@ two. The counters of the system tell whether both cores were theirs.
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -58,7 +59,11 @@ def measure(
             stderr=errors,
         )
         with _watching(process.pid) as peak:
-            _, status, usage = os.wait4(process.pid, 0)
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                process.kill()
+                raise
             seconds = perf_counter() - start
         client, server = _used(CLIENT_CORE) - client, _idle(SERVER_CORE) - server
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -85,8 +90,9 @@ def clean_environ() -> dict[str, str]:
 def prepare() -> None:
     """Leave the client's core, and allow as many connections as the system lets us have.
 
-    Processes started from here inherit both.
+    Processes started from here inherit both. They are ended where this one is asked to end.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.sched_setaffinity(0, {SERVER_CORE})
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
