@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
@@ -15,8 +15,6 @@ from .config import Settings, read_settings
 from .endpoints import shown
 from .environment import load_settings
 from .errors import UsageError
-from .simulator import Scenario, ScenarioError, load
-from .simulator.server import PortError, serve, serve_forever
 from .status import as_json as status_json
 from .status import status
 from .summary import Summary
@@ -24,6 +22,9 @@ from .verify import verify
 from .views.findings import status_lines, verify_lines
 from .views.progress import watching
 from .views.report import show
+
+if TYPE_CHECKING:
+    from .simulator import Scenario  # a run on real regions needs no server
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
             settings = load_settings(options, files.env, files.config)
             _tell_proxy(settings)
             return await answer(settings), {}
+        from .simulator.server import serve
+
         async with serve(_scenario(files.scenario)) as simulation:
             summary = await answer(read_settings(options, simulation.environ(), {}))
             return summary, {"simulator": simulation.statistics()}
@@ -90,6 +93,8 @@ def _print(content: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -
 
 def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
     """Serve a scenario until interrupted."""
+    from .simulator.server import PortError, serve_forever
+
     loaded = _scenario(str(scenario or ""))
     try:
         anyio.run(serve_forever, loaded, port, announce, backend_options={"use_uvloop": True})
@@ -106,7 +111,9 @@ def _tell_proxy(settings: Settings) -> None:
             sys.stderr.write(f"batchrunner: through the proxy {shown(settings.proxy_url)}\n")
 
 
-def _scenario(name: str) -> Scenario:
+def _scenario(name: str) -> "Scenario":
+    from .simulator import ScenarioError, load
+
     try:
         return load(Path(name) if name else None)
     except ScenarioError as error:
