@@ -49,6 +49,11 @@ class Quota:
         self._set_pace(0.0)
 
     @property
+    def is_free(self) -> bool:
+        """Whether no limit is known, named or found, and the quota is open to everybody."""
+        return self._requests.is_free and self._tokens.is_free and not self._is_probing
+
+    @property
     def known(self) -> bool:
         """Whether somebody said how many requests or tokens there are."""
         return self._requests.limit is not None or self._tokens.limit is not None
@@ -126,10 +131,12 @@ class Quota:
         if self._is_probing:
             self._reopen(now, sent)
         else:
+            if self.is_free:
+                return
             self._requests.passed(now)
             self._tokens.passed(now)
             named = self._tokens.named
-            if self._calibration.ease(now, named.used(now) / named.limit.amount, named.limit):
+            if self._calibration.ease(now, named.share(now), named.limit):
                 self._calibrate(now)
             self._set_pace(now)
 
@@ -172,9 +179,7 @@ class Quota:
             self._calibrate(now)
         requests = self._requests.unsliced(limits)
         for axis, limit in ((self._requests, requests), (self._tokens, limits.tokens)):
-            if limit is not None and limit != axis.advertised:
-                axis.advertised = limit
-                axis.adopt(now)
+            if axis.advertise(now, limit):
                 self._set_pace(now)
 
     def _return(self, sent: float, tokens: float) -> None:
@@ -213,13 +218,15 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
+        if self.is_free:
+            return
         requests, tokens = self._requests.use(now), self._tokens.use(now)
-        axis = self._requests if requests >= tokens else self._tokens
+        if requests >= tokens:
+            axis, use, size = self._requests, requests, 1.0
+        else:
+            axis, use, size = self._tokens, tokens, self._mean_tokens
         limit = axis.narrowest
-        is_named = limit is axis.named.limit
-        if axis is self._tokens:
-            limit = Limit(limit.amount / self._mean_tokens, limit.span)
-        self._pace.adapt(now, limit, max(requests, tokens), is_named=is_named)
+        self._pace.adapt(now, limit, use, size, is_named=limit is axis.named.limit)
 
     def _asked(self, now: float, verdict: Throttled) -> float | None:
         """What to wait for: room for one request where we know the limit, else all of it."""
