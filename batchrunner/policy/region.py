@@ -46,6 +46,10 @@ class Region:
         """Whether the most that the answer may use, which counts in full, is within the limit."""
         return job.answer_tokens is None or self.quota.fits(job.answer_tokens)
 
+    def takes(self, job: Job, avoid: frozenset[str]) -> bool:
+        """Whether it can take ``job`` at some time in this run, and is not to be avoided."""
+        return self.name not in avoid and self.serves(job.model) and self.fits(job)
+
     def readmit(self, model: str) -> None:
         """The region answered a job of ``model`` after all."""
         self.barred = ""
@@ -54,6 +58,11 @@ class Region:
     def is_resting(self, now: float) -> bool:
         """Whether too many faults closed it, or it is being tried again."""
         return self.breaker.state(now) is not State.CLOSED
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing but the requests in flight can hold one up."""
+        return self.quota.is_free and self.breaker.is_closed
 
     @property
     def is_busy(self) -> bool:
