@@ -83,7 +83,7 @@ def router(count: int, configured: float | None) -> Router:
         quota = Quota()
         if configured is not None:
             quota = Quota(Limit(configured, 10.0), Limit(300 * configured, 60.0))
-        adaptive = Adaptive(1000)
+        adaptive = Adaptive(JOBS)
         adaptive.trust()
         regions.append(Region(name=f"r{n}", quota=quota, adaptive=adaptive))
     return Router(regions)

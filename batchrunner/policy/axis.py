@@ -25,15 +25,20 @@ class Axis:
     largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
     limit: Limit | None = field(init=False, default=None)  #: the lower of those that somebody named
     narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
-    is_free: bool = field(init=False, default=True)  #: neither named nor found is any limit
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     discovery: Discovery = field(init=False, default_factory=Discovery)
+    _limited: tuple[Window, ...] = field(init=False, default=())
     _named_slack: float = field(init=False)  #: seconds after which a request has been counted
     _found_slack: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.adopt(0.0)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no limit is known, neither named nor found."""
+        return not self._limited
 
     def adopt(self, now: float) -> None:
         """Keep to the limits that hold now, in units of ours.
@@ -49,7 +54,8 @@ class Axis:
         self.named.resize(now, named)
         self.found.resize(now, found)
         self.narrowest = min(named, found, key=_pace)
-        self.is_free = self.narrowest is UNLIMITED
+        windows = (self.named, self.found)
+        self._limited = tuple(window for window in windows if window.limit is not UNLIMITED)
         self._allow()
 
     def advertise(self, now: float, limit: Limit | None) -> bool:
@@ -75,15 +81,17 @@ class Axis:
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until both windows have room for ``amount``."""
-        if self.is_free:
-            return 0.0
-        return max(self.named.wait(now, amount), self.found.wait(now, amount))
+        wait = 0.0
+        for window in self._limited:
+            wait = max(wait, window.wait(now, amount))
+        return wait
 
     def use(self, now: float) -> float:
         """The share of the more used window that is taken."""
-        if self.is_free:
-            return 0.0
-        return max(self.named.share(now), self.found.share(now))
+        use = 0.0
+        for window in self._limited:
+            use = max(use, window.share(now))
+        return use
 
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""

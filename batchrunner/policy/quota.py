@@ -31,6 +31,7 @@ class Quota:
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
+    is_free: bool = field(init=False, default=True)  #: no limit is known, and it is not closed
     _requests: Axis = field(init=False)
     _tokens: Axis = field(init=False)
     _closed_until: float = field(init=False, default=-math.inf)
@@ -49,18 +50,14 @@ class Quota:
         self._set_pace(0.0)
 
     @property
-    def is_free(self) -> bool:
-        """Whether no limit is known, named or found, and the quota is open to everybody."""
-        return self._requests.is_free and self._tokens.is_free and not self._is_probing
-
-    @property
     def known(self) -> bool:
         """Whether somebody said how many requests or tokens there are."""
         return self._requests.limit is not None or self._tokens.limit is not None
 
-    def fits(self, tokens: float) -> bool:
-        """Whether a request that is charged ``tokens`` can ever pass, as far as is known."""
-        return tokens <= self._tokens.largest
+    @property
+    def largest(self) -> float:
+        """Tokens of the largest request that can ever pass, as far as is known."""
+        return self._tokens.largest
 
     def closed_until(self, now: float) -> float | None:
         """When a closed quota opens; None where it is open."""
@@ -108,9 +105,10 @@ class Quota:
         self._requests.take(now, 1.0)
         self._tokens.take(now, tokens)
         self._mean_tokens += WEIGHT * (tokens - self._mean_tokens)
-        self._pace.take(now)
-        self._set_pace(now)
         self._expected += tokens
+        self._pace.take(now)
+        if not self.is_free:
+            self._set_pace(now)
         return self._calibration.mark(now, self._expected, self._tokens.named.expired)
 
     def give_back(self, sent: float, tokens: float, generation: int) -> None:
@@ -159,7 +157,7 @@ class Quota:
         self._asked_until = now + (asked or 0.0)
         self.throttled += pause
         self._closed_until = now + pause
-        self._is_probing, self._probe_sent = True, None
+        self._is_probing, self._probe_sent, self.is_free = True, None, False
         self.generation += 1
         return True
 
@@ -218,8 +216,8 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
-        if self.is_free:
-            return
+        free = self._requests.is_free and self._tokens.is_free
+        self.is_free = free and not self._is_probing
         requests, tokens = self._requests.use(now), self._tokens.use(now)
         if requests >= tokens:
             axis, use, size = self._requests, requests, 1.0

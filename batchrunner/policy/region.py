@@ -44,11 +44,11 @@ class Region:
 
     def fits(self, job: Job) -> bool:
         """Whether the most that the answer may use, which counts in full, is within the limit."""
-        return job.answer_tokens is None or self.quota.fits(job.answer_tokens)
+        return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
 
     def takes(self, job: Job, avoid: frozenset[str]) -> bool:
         """Whether it can take ``job`` at some time in this run, and is not to be avoided."""
-        return self.name not in avoid and self.serves(job.model) and self.fits(job)
+        return self.serves(job.model) and self.fits(job) and self.name not in avoid
 
     def readmit(self, model: str) -> None:
         """The region answered a job of ``model`` after all."""
@@ -79,7 +79,8 @@ class Region:
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""
-        return max(self.in_flight / self.adaptive.limit, self.quota.use(now))
+        slots = self.in_flight / self.adaptive.limit
+        return slots if self.quota.is_free else max(slots, self.quota.use(now))
 
     def status(self, now: float) -> RegionStatus:
         """What can be said of the region at ``now``."""

@@ -77,7 +77,8 @@ class Tier:
         """Which regions may take a ``job`` of ``tokens`` at ``now``; else when to look again."""
         if self.is_ordered:
             return self._look_in_order(now, job, tokens, avoid)
-        self._open(now, tokens)
+        if self._shut:
+            self._open(now, tokens)
         look, shut = Look(), []
         for index in self._row:
             if not (region := self.regions[index]).takes(job, avoid):

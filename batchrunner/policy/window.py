@@ -65,7 +65,9 @@ class Window:
         """
         if self._amount == math.inf:
             return 0.0
-        missing = min(amount, self._amount) - self.room(now)
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        missing = min(amount, self._amount) - (self._amount - self._used)
         if missing <= EPSILON:
             return 0.0
         for bin_ in self._live:

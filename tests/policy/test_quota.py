@@ -649,8 +649,8 @@ def test_a_limit_that_changes_later_is_counted_in_units_of_ours_too():
     ("answer", "fits"), [(100, True), (1000, True), (1001, False), (math.inf, False)]
 )
 def test_what_fits_is_what_the_limit_says_whatever_the_units(answer, fits):
-    assert charged(1.25).fits(answer) is fits
-    assert Quota(Limit(1, 60)).fits(answer)
+    assert (answer <= charged(1.25).largest) is fits
+    assert answer <= Quota(Limit(1, 60)).largest
 
 
 def test_what_was_sent_later_is_not_compared():
