@@ -81,17 +81,19 @@ class Axis:
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until both windows have room for ``amount``."""
-        wait = 0.0
+        longest = 0.0
         for window in self._limited:
-            wait = max(wait, window.wait(now, amount))
-        return wait
+            if (wait := window.wait(now, amount)) > longest:
+                longest = wait
+        return longest
 
     def use(self, now: float) -> float:
         """The share of the more used window that is taken."""
-        use = 0.0
+        most = 0.0
         for window in self._limited:
-            use = max(use, window.share(now))
-        return use
+            if (share := window.share(now)) > most:
+                most = share
+        return most
 
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""

@@ -16,7 +16,7 @@ from .calibration import Calibration, Mark
 from .pace import Pace
 from .ratelimit import NOTHING, Advertised, Limit
 from .verdict import Cause, Throttled
-from .window import EPSILON
+from .window import EPSILON, Window
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
 WEIGHT = 0.05  #: of one request in the mean of their tokens
@@ -133,9 +133,8 @@ class Quota:
                 return
             self._requests.passed(now)
             self._tokens.passed(now)
-            named = self._tokens.named
-            if self._calibration.ease(now, named.share(now), named.limit):
-                self._calibrate(now)
+            if self._tokens.limit is not None:
+                self._ease(now, self._tokens.named)
             self._set_pace(now)
 
     def refuse(self, sent: float, tokens: float) -> None:
@@ -201,6 +200,10 @@ class Quota:
         if self._tokens.limit is not None and self._tokens.is_used_up(now):
             used = self._tokens.named.used(now)
             self._calibration.correct(now, self._tokens.limit, used, refused)
+            self._calibrate(now)
+
+    def _ease(self, now: float, named: Window) -> None:
+        if self._calibration.ease(now, named.share(now), named.limit):
             self._calibrate(now)
 
     def _calibrate(self, now: float) -> None:

@@ -56,7 +56,9 @@ class Window:
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        return 0.0 if self._amount == math.inf else self.used(now) / self._amount
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._used / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
