@@ -11,6 +11,7 @@ with the slope held near a quarter of a token for each byte until the sizes diff
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..model import Job, Usage
@@ -66,6 +67,16 @@ class Estimate:
         model = self._models.get(job.model) or self._begin(job.model)
         answer = model.answer if job.answer_tokens is None else job.answer_tokens
         return model.prompt.at(_size(job)) + answer
+
+    def smallest(self, jobs: Sequence[Job]) -> int:
+        """Which of ``jobs``, all of one model, is expected to be charged least."""
+        model = self._models.get(jobs[0].model) or self._begin(jobs[0].model)
+        at, answer = model.prompt.at, model.answer
+        charges = [
+            at(_size(job)) + (answer if job.answer_tokens is None else job.answer_tokens)
+            for job in jobs
+        ]
+        return charges.index(min(charges))
 
     def usage(self, job: Job) -> Usage:
         """What an answer of ``job`` is expected to use at most."""
