@@ -55,6 +55,11 @@ class _Model:
     prompt: _Line = field(default_factory=_Line)
     answer: float = ANSWER
 
+    def charge(self, job: Job) -> float:
+        """What a job is expected to be charged."""
+        answer = self.answer if job.answer_tokens is None else job.answer_tokens
+        return self.prompt.at(_size(job)) + answer
+
 
 @dataclass(slots=True)
 class Estimate:
@@ -64,18 +69,12 @@ class Estimate:
 
     def tokens(self, job: Job) -> float:
         """What the job is expected to be charged: its prompt and the most it may answer."""
-        model = self._models.get(job.model) or self._begin(job.model)
-        answer = model.answer if job.answer_tokens is None else job.answer_tokens
-        return model.prompt.at(_size(job)) + answer
+        return (self._models.get(job.model) or self._begin(job.model)).charge(job)
 
     def smallest(self, jobs: Sequence[Job]) -> int:
         """Which of ``jobs``, all of one model, is expected to be charged least."""
         model = self._models.get(jobs[0].model) or self._begin(jobs[0].model)
-        at, answer = model.prompt.at, model.answer
-        charges = [
-            at(_size(job)) + (answer if job.answer_tokens is None else job.answer_tokens)
-            for job in jobs
-        ]
+        charges = list(map(model.charge, jobs))
         return charges.index(min(charges))
 
     def usage(self, job: Job) -> Usage:

@@ -28,7 +28,8 @@ class Pace:
     is_even: bool = field(init=False, default=False)  #: whether the limit was reached
     _is_hurried: bool = field(init=False, default=False)
     _window: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    _followed: tuple[object, ...] | None = field(init=False, default=None)  #: what it was set by
+    #: what the window was last set by
+    _followed: tuple[Limit, float, bool, bool, float] | None = field(init=False, default=None)
 
     @property
     def limit(self) -> Limit:
@@ -56,12 +57,13 @@ class Pace:
     def adapt(
         self, now: float, limit: Limit, use: float, size: float = 1.0, *, is_named: bool
     ) -> None:
-        """Follow the limit of the quota, of which a share of ``use`` is taken, ``size`` a request."""
-        if limit.amount == math.inf:
-            follow: tuple[object, ...] = (limit,)
-        else:
+        """Follow the limit of the quota, of which a share of ``use`` is taken.
+
+        A request takes ``size`` units of it.
+        """
+        if limit.amount < math.inf:
             self.is_even = use >= USED or (self.is_even and use > 0)
-            follow = (limit, size, is_named, self.is_even, self.refusal)
+        follow = (limit, size, is_named, self.is_even, self.refusal)
         if follow != self._followed:
             self._followed = follow
             self._window.resize(now, self._shorter(limit, size, is_named=is_named))

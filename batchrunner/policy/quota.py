@@ -63,10 +63,6 @@ class Quota:
         """When a closed quota opens; None where it is open."""
         return self._closed_until if self._closed_until - now > EPSILON else None
 
-    def wait(self, now: float, tokens: float) -> float:
-        """Seconds until one request of ``tokens`` may be sent."""
-        return max(self.wait_for_any(now), self.wait_for_tokens(now, tokens))
-
     def wait_for_any(self, now: float) -> float:
         """Seconds until a request may be sent that takes no tokens: the least for any other."""
         wait = self._requests.wait(now, 1.0)

@@ -84,7 +84,10 @@ def advertised(headers: Mapping[str, str]) -> Advertised:
 
 @lru_cache(maxsize=1024)
 def _limits(
-    requests: str | None, tokens: str | None, requests_period: str | None, tokens_period: str | None
+    requests: str | None,
+    tokens: str | None,
+    requests_period: str | None,
+    tokens_period: str | None,
 ) -> Advertised:
     """What the texts of limits and renewal periods say; they are the same in most replies."""
     count, most = amount(requests), amount(tokens)

@@ -69,12 +69,8 @@ class Region:
         """Whether as many requests are in flight as should be."""
         return self.in_flight >= self.adaptive.limit
 
-    def wait(self, now: float, tokens: float) -> float:
-        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time."""
-        return max(self.wait_for_any(now), self.quota.wait_for_tokens(now, tokens))
-
     def wait_for_any(self, now: float) -> float:
-        """The same for a request of no tokens: the least for any other."""
+        """Seconds until quota and health allow a request of no tokens; infinite: not by time."""
         return max(self.breaker.wait(now), self.quota.wait_for_any(now))
 
     def load(self, now: float) -> float:

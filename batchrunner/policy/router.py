@@ -120,7 +120,12 @@ class Router:
 
     def force(self, now: float, job: Job) -> Lease:
         """Lease the region that is likeliest to answer, though all are closed or out."""
-        region = min(self.regions, key=lambda r: (not r.serves(job.model), r.wait(now, 0.0)))
+
+        def unlikeliness(region: Region) -> tuple[bool, float]:
+            wait = max(region.wait_for_any(now), region.quota.wait_for_tokens(now, 0.0))
+            return not region.serves(job.model), wait
+
+        region = min(self.regions, key=unlikeliness)
         cost = self._cost(job) if region.is_fallback else 0.0
         return self._lease(now, region, job, 0.0, cost)
 

@@ -77,8 +77,7 @@ class Tier:
         """Which regions may take a ``job`` of ``tokens`` at ``now``; else when to look again."""
         if self.is_ordered:
             return self._look_in_order(now, job, tokens, avoid)
-        if self._shut:
-            self._open(now, tokens)
+        self._open(now, tokens)
         look, shut = Look(), []
         for index in self._row:
             if not (region := self.regions[index]).takes(job, avoid):
@@ -145,8 +144,8 @@ class Tier:
     def _explain(self, now: float, look: Look, job: Job, avoid: frozenset[str]) -> None:
         """What holds up a job that no region takes now."""
         look.found = look.found or self._take(self._shut, job, avoid)
-        look.busy = self._take(self._busy, job, avoid)
-        look.paced = self._take(self._paced, job, avoid)
+        look.busy = bool(self._busy) and self._take(self._busy, job, avoid)
+        look.paced = bool(self._paced) and self._take(self._paced, job, avoid)
         while self._heap and self._is_stale(*self._heap[0]):
             heappop(self._heap)
         if look.found and self._heap:
@@ -158,6 +157,8 @@ class Tier:
 
     def _open(self, now: float, tokens: float) -> None:
         """Take up again what may have room for a job of ``tokens``."""
+        if not self._shut:
+            return
         while self._heap and self._heap[0][0] <= now:
             until, index = heappop(self._heap)
             if not self._is_stale(until, index):

@@ -85,8 +85,7 @@ class Window:
         self._used += amount
         if self._live and counted - (last := self._live[-1]).opened < self._width:
             last.amount += amount
-            if counted > last.counted:
-                last.counted = counted
+            last.counted = max(last.counted, counted)
         else:
             self._live.append(_Bin(counted, counted, amount))
             self._expiry = min(self._expiry, counted + self.limit.span)
