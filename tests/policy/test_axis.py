@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchrunner.policy.axis import SLACK
+from batchrunner.policy.axis import SLACK, Axis
 from batchrunner.policy.calibration import Mark
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
@@ -254,6 +254,15 @@ def test_a_429_with_the_window_hardly_used_leaves_the_slack_as_it_is():
     quota = met(1, 8)
 
     assert quota._requests.patience == 1
+
+
+def test_the_very_next_request_is_left_more_time():
+    axis = Axis(Limit(10, 60))
+    axis.take(0, 10)
+    axis.stopped(0)
+    axis.take(100, 10)
+
+    assert axis.wait(100, 1) == pytest.approx(60 + 2 * SLACK)
 
 
 def test_a_try_that_fails_leaves_the_slack_as_it_is():

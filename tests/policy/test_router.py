@@ -324,7 +324,7 @@ def test_a_job_that_only_the_fallback_serves_waits_for_reservations_to_end():
 
 def test_a_job_is_priced_once_when_it_is_sent_and_once_when_it_was_answered():
     priced = []
-    governor = Governor(max_cost=1.0, price=lambda model, usage: priced.append(model) or 0.6)
+    governor = Governor(max_cost=1.0, price=lambda model, _: priced.append(model) or 0.6)
     router = make(region("openai", is_fallback=True), governor=governor)
     lease = take(router)
     assert (priced, lease.cost, governor.reserved) == (["gpt"], 0.6, 0.6)
