@@ -104,7 +104,10 @@ async def test_who_joins_far_behind_the_head_makes_nobody_look_again():
 @pytest.mark.parametrize("order", ["ab", "ba"])
 async def test_who_joins_in_a_lane_of_its_own_is_woken_in_its_own_time(order):
     spans = {"a": 60.0, "b": 10.0}
-    regions = [region(name, quota=Quota(Limit(1, span))) for name, span in spans.items()]
+    regions = [
+        region(name, quota=Quota(Limit(1, span)), priority=rank)
+        for rank, (name, span) in enumerate(spans.items())
+    ]
     pool = RegionPool(Router(regions))
     woken = {}
 
