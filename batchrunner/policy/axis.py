@@ -23,9 +23,7 @@ class Axis:
     factor: float = 1.0  #: what the service counts for a unit of ours
     is_whole: bool = field(init=False, default=False)  #: a minute is not cut into slices
     largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
-    limit: Limit | None = field(
-        init=False, default=None
-    )  #: the lower of those that somebody named
+    limit: Limit | None = field(init=False, default=None)  #: the lower of those that were named
     narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
