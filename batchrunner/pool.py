@@ -3,15 +3,15 @@
 Theory of operation. Those who wait stand in lanes: one for each model and set of avoided regions,
 so that a job that only one region may take holds up nobody else. In a lane the lowest ordinal is
 first, so a job that was throttled comes before new ones. ``_assign`` is the one place that hands
-out leases: it runs whenever something changes (a request ends, the alarm rings, a caller joins
-close to the head of a lane) and sets one alarm for the soonest opening. Where the first of a lane
-does not fit, the smallest of those close behind may go ahead, so that no allowance is stranded;
-but only so often, so that nobody starves.
+out leases: it runs whenever something changes (a caller joins, a request ends, the alarm rings)
+and sets one alarm for the soonest opening. Where the first of a lane does not fit, the smallest
+of those close behind may go ahead, so that no allowance is stranded; but only so often, so that
+nobody starves.
 """
 
 import asyncio
 import math
-from bisect import bisect_right
+from bisect import insort
 from dataclasses import dataclass, field
 
 from .model import Job
@@ -42,7 +42,6 @@ class RegionPool:
     _router: Router
     _lanes: dict[Lane, list[_Waiter]] = field(init=False, default_factory=dict)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
-    _rings_at: float = field(init=False, default=math.inf)
     _closed: bool = field(init=False, default=False)
 
     def __repr__(self) -> str:
@@ -92,19 +91,13 @@ class RegionPool:
         now = loop.time()
         since = now if since is None else since
         lane = (job.model, avoid)
-        if (waiters := self._lanes.get(lane)) is None:
+        if lane not in self._lanes:
             picked = self._router.pick(now, job, avoid, now - since)
             if picked is None or isinstance(picked, Lease):
                 return picked
-            waiter = _Waiter(job, since, loop.create_future())
-            self._lanes[lane] = [waiter]
-            self._look_again(min(self._rings_at, now + max(picked, EPSILON)))
-        else:
-            waiter = _Waiter(job, since, loop.create_future())
-            place = bisect_right(waiters, job.ordinal, key=_ordinal)
-            waiters.insert(place, waiter)
-            if place < LOOKAHEAD:  # else nobody looks at it yet
-                self._assign()
+        waiter = _Waiter(job, since, loop.create_future())
+        insort(self._lanes.setdefault(lane, []), waiter, key=_ordinal)
+        self._assign()
         try:
             return await waiter.granted
         except asyncio.CancelledError:
@@ -151,27 +144,20 @@ class RegionPool:
 
     def _assign(self) -> None:
         """Hand regions to those who wait, and set an alarm for the rest."""
-        self._look_again(math.inf)
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if not self._lanes:
             return
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         soonest = math.inf
         for lane, waiters in sorted(self._lanes.items(), key=_first_ordinal):
             soonest = min(soonest, self._assign_lane(now, lane[1], waiters))
             if not waiters:
                 del self._lanes[lane]
-        self._look_again(now + max(soonest, EPSILON))
-
-    def _look_again(self, when: float) -> None:
-        """Set the alarm to ring at ``when``; never, where that is infinite."""
-        if when == self._rings_at:
-            return
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if when < math.inf:
-            self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
-        self._rings_at = when
+        if soonest < math.inf:
+            self._alarm = loop.call_at(now + max(soonest, EPSILON), self._ring)
 
     def _ring(self) -> None:
         """The alarm. Nobody awaits it, so what goes wrong is raised to those who wait."""

@@ -12,7 +12,7 @@ from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit
 from batchrunner.policy.router import Lease, Router
 from batchrunner.policy.verdict import Answered, Cause, Faulty, Throttled
-from batchrunner.pool import LOOKAHEAD, PATIENCE, RegionPool
+from batchrunner.pool import PATIENCE, RegionPool
 from tests.policy.builders import job, region
 from tests.virtual import run
 
@@ -72,53 +72,6 @@ async def test_the_pool_goes_on_after_the_alarm_has_failed():
     assert isinstance(lease, Lease)
     pool.settle(lease, None)
     assert lease.region.in_flight == 0
-
-
-class Counting(Router):
-    """It counts how often it is asked."""
-
-    asked = 0
-
-    def pick(self, now, job, avoid=NOWHERE, waited=0.0):
-        self.asked += 1
-        return super().pick(now, job, avoid, waited)
-
-
-async def test_who_joins_far_behind_the_head_makes_nobody_look_again():
-    router = Counting([region("a", quota=Quota(Limit(1, 10.0)))])
-    pool = RegionPool(router)
-    waiting = [asyncio.ensure_future(pool.lease(job(n), NOWHERE)) for n in range(LOOKAHEAD + 1)]
-    await asyncio.sleep(1)
-    asked = router.asked
-    waiting += [asyncio.ensure_future(pool.lease(job(n), NOWHERE)) for n in range(50, 150)]
-    await asyncio.sleep(1)
-    assert router.asked == asked
-
-    small = asyncio.ensure_future(pool.lease(job(3), NOWHERE))
-    await asyncio.sleep(1)
-    assert router.asked > asked, "it may be the one that fits"
-    pool.close()
-    await asyncio.gather(*waiting, small)
-
-
-@pytest.mark.parametrize("order", ["ab", "ba"])
-async def test_who_joins_in_a_lane_of_its_own_is_woken_in_its_own_time(order):
-    spans = {"a": 60.0, "b": 10.0}
-    regions = [
-        region(name, quota=Quota(Limit(1, span)), priority=rank)
-        for rank, (name, span) in enumerate(spans.items())
-    ]
-    pool = RegionPool(Router(regions))
-    woken = {}
-
-    async def wait(name):
-        lease = await pool.lease(job(), frozenset("ab") - {name})
-        woken[lease.region.name] = asyncio.get_running_loop().time()
-
-    await asyncio.gather(*map(wait, "ab"))
-    await asyncio.gather(*map(wait, order))
-
-    assert woken == pytest.approx(spans, abs=0.2)
 
 
 # --- whoever does not wait
