@@ -85,13 +85,14 @@ class RegionPool:
 
         ``since`` is when the job began to wait, where that was before now.
         """
-        loop = asyncio.get_running_loop()
-        since = loop.time() if since is None else since
-        lane = (job.model, avoid)
         if self._closed:
             return None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        since = now if since is None else since
+        lane = (job.model, avoid)
         if lane not in self._lanes:
-            picked = self._router.pick(loop.time(), job, avoid, loop.time() - since)
+            picked = self._router.pick(now, job, avoid, now - since)
             if picked is None or isinstance(picked, Lease):
                 return picked
         waiter = _Waiter(job, since, loop.create_future())
@@ -187,8 +188,7 @@ class RegionPool:
         first = waiters[0]
         if first.overtaken >= PATIENCE or len(waiters) == 1:
             return False
-        tokens = self._router.estimate.tokens
-        index = min(range(min(len(waiters), LOOKAHEAD)), key=lambda i: tokens(waiters[i].job))
+        index = self._router.estimate.smallest([one.job for one in waiters[:LOOKAHEAD]])
         if index == 0:
             return False
         other = waiters[index]

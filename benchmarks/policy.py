@@ -1,53 +1,116 @@
 """The question: what does deciding where a job goes cost, and how does it grow with the regions.
 
-One job after another is picked a region for and settled as answered, on a clock that is told:
-*open*, where all regions have room, and *saturated*, where every quota is used up, so that most
-picks only say how long to wait, and each job is picked for again when a request ends.
+One job after another is picked a region for, and its reply of a kilobyte is judged, read for
+limits and settled, on a clock that is told. *Free*: nobody names a limit. *Headers*: every reply
+names limits that are never reached. *Open*: limits are configured and never reached. *Saturated*:
+every quota is used up, so that most picks only say how long to wait, and each job is picked for
+again when a request ends.
 
     python -m benchmarks.policy [--json FILE]
 """
 
 import argparse
 import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from batchrunner.model import Usage
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from batchrunner.model import Reply
 from batchrunner.policy.adaptive import Adaptive
 from batchrunner.policy.quota import Quota
-from batchrunner.policy.ratelimit import Limit
+from batchrunner.policy.ratelimit import Limit, advertised
 from batchrunner.policy.region import Region
 from batchrunner.policy.router import Lease, Router
-from batchrunner.policy.verdict import Answered
+from batchrunner.policy.verdict import judge
 from tests.world import job
 
 from .record import save
 
-REGIONS = (1, 4, 16, 64)
+REGIONS = (1, 5, 64)
 JOBS = 4000
 ROUNDS = 5
-PER_REGION = 20.0  #: requests in ten seconds, where quotas are used up
 ANSWER_S = 1.5
-VERDICT = Answered(Usage("gpt-4o-mini", 30, 20))
+BODY = orjson.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "gpt-4o-mini-2024-07-18",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "word " * 120},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 30,
+            "completion_tokens": 20,
+            "total_tokens": 50,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        },
+    }
+)
+PLAIN = {"content-type": "application/json", "x-request-id": "1", "date": "today"}
+LIMITS = {"x-ratelimit-limit-requests": "6000000", "x-ratelimit-limit-tokens": "1000000000"}
 
 
-def router(count: int, limit: float) -> Router:
+@dataclass(frozen=True)
+class Case:
+    """What is known of each region's quota."""
+
+    name: str
+    configured: float | None = None  #: requests in ten seconds
+    headers: Mapping[str, str] | None = None
+
+
+CASES = (
+    Case("free"),
+    Case("headers", headers=LIMITS),
+    Case("open", configured=1e6),
+    Case("saturated", configured=20.0),
+)
+
+
+def router(count: int, configured: float | None) -> Router:
     regions = []
     for n in range(count):
-        quota = Quota(Limit(limit, 10.0), Limit(300 * limit, 60.0))
-        adaptive = Adaptive(1000)
+        quota = Quota()
+        if configured is not None:
+            quota = Quota(Limit(configured, 10.0), Limit(300 * configured, 60.0))
+        adaptive = Adaptive(JOBS)
         adaptive.trust()
         regions.append(Region(name=f"r{n}", quota=quota, adaptive=adaptive))
     return Router(regions)
 
 
-def microseconds(count: int, *, is_saturated: bool) -> float:
+def replies(said: Mapping[str, str] | None) -> list[Reply]:
+    """What comes back, in turn; what remains of a limit is another number every time."""
+    made = []
+    for left in range(999_900_000, 1_000_000_000, 1000):
+        remaining = {"x-ratelimit-remaining-tokens": str(left)} if said else {}
+        headers = CIMultiDict({**PLAIN, **(said or {}), **remaining})
+        made.append(Reply(200, CIMultiDictProxy(headers), BODY))
+    return made
+
+
+def microseconds(count: int, case: Case) -> float:
     """CPU time of the policy for one job."""
-    made = router(count, PER_REGION if is_saturated else 1e6)
+    made = router(count, case.configured)
     jobs = [job(n) for n in range(JOBS)]
-    flying: list[tuple[float, Lease]] = []
+    answers = replies(case.headers)
+    flying: deque[tuple[float, Lease]] = deque()
     now, at = 0.0, 0
+
+    def settle(until: float, lease: Lease) -> None:
+        reply = answers[lease.job.ordinal % len(answers)]
+        made.settle(until, lease, judge(reply), advertised(reply.headers))
+
     started = time.process_time()
     while at < JOBS:
         picked = made.pick(now, jobs[at])
@@ -56,18 +119,17 @@ def microseconds(count: int, *, is_saturated: bool) -> float:
             at += 1
             now += 1e-4
         elif flying and (not isinstance(picked, float) or flying[0][0] <= now + picked):
-            now, lease = flying.pop(0)
-            made.settle(now, lease, VERDICT)
+            now, lease = flying.popleft()
+            settle(now, lease)
         else:
             now += picked or 0.0
     for until, lease in flying:
-        made.settle(until, lease, VERDICT)
+        settle(until, lease)
     return 1e6 * (time.process_time() - started) / JOBS
 
 
-def measure(count: int, *, is_saturated: bool) -> float:
-    rounds = [microseconds(count, is_saturated=is_saturated) for _ in range(ROUNDS)]
-    return round(median(rounds), 1)
+def measure(count: int, case: Case) -> float:
+    return round(median(microseconds(count, case) for _ in range(ROUNDS)), 1)
 
 
 def main() -> None:
@@ -75,15 +137,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    print(f"{'regions':>7} {'open':>8} {'saturated':>10}  µs a job")
+    print("regions", *(f"{case.name:>10}" for case in CASES), " µs a job")
     for count in REGIONS:
-        row = {
-            "regions": count,
-            "open_us": measure(count, is_saturated=False),
-            "saturated_us": measure(count, is_saturated=True),
-        }
+        row: dict[str, Any] = {"regions": count}
+        row |= {f"{case.name}_us": measure(count, case) for case in CASES}
         rows.append(row)
-        print("{:7} {:8.1f} {:10.1f}".format(*row.values()), flush=True)
+        print(f"{count:7}", *(f"{us:10}" for us in list(row.values())[1:]), flush=True)
     if arguments.json:
         save(arguments.json, rows)
 

@@ -29,6 +29,7 @@ class Adaptive:
 
     cap: int
     start: int = START
+    limit: int = field(init=False)  #: how many requests may be in flight
     _limit: float = field(init=False)
     _cautious: bool = field(init=False, default=False)
     _answers: int = field(init=False, default=0)
@@ -37,17 +38,12 @@ class Adaptive:
     _usual: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
-        self._limit = float(min(self.start, self.cap))
-
-    @property
-    def limit(self) -> int:
-        """How many requests may be in flight."""
-        return int(self._limit)
+        self._set(min(self.start, self.cap))
 
     def trust(self) -> None:
         """The region's limits are known and will pace it: use the whole cap."""
-        if not self._cautious:
-            self._limit = float(self.cap)
+        if not self._cautious and self.limit < self.cap:
+            self._set(self.cap)
 
     def answered(self, in_flight: int, seconds: float, tokens: int) -> None:
         """An answer of ``tokens`` took ``seconds``.
@@ -60,13 +56,16 @@ class Adaptive:
             self.cut()
         elif in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
-            self._limit = min(self._limit + step, self.cap)
+            self._set(min(self._limit + step, self.cap))
 
     def cut(self) -> None:
         """A burst of throttling began."""
         self._cautious = True
         self._since_cut = 0
-        self._limit = max(1.0, self._limit * CUT)
+        self._set(max(1.0, self._limit * CUT))
+
+    def _set(self, limit: float) -> None:
+        self._limit, self.limit = float(limit), int(limit)
 
     def _has_collapsed(self, seconds: float) -> bool:
         took = math.log(max(seconds, 1e-9))

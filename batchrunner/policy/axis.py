@@ -23,30 +23,48 @@ class Axis:
     factor: float = 1.0  #: what the service counts for a unit of ours
     is_whole: bool = field(init=False, default=False)  #: a minute is not cut into slices
     largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
+    limit: Limit | None = field(init=False, default=None)  #: the lower of those that were named
+    narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     discovery: Discovery = field(init=False, default_factory=Discovery)
+    _limited: tuple[Window, ...] = field(init=False, default=())
+    _named_slack: float = field(init=False)  #: seconds after which a request has been counted
+    _found_slack: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.adopt(0.0)
 
     @property
-    def limit(self) -> Limit | None:
-        """The lower of what is advertised and what is configured; the service knows its spans."""
-        said = [limit for limit in (self.advertised, self.configured) if limit is not None]
-        return min(said, key=lambda limit: limit.pace, default=None)
-
-    @property
-    def narrowest(self) -> Limit:
-        """The limit with the lower pace of the two."""
-        return min(self.named.limit, self.found.limit, key=lambda limit: limit.pace)
+    def is_free(self) -> bool:
+        """Whether no limit is known, neither named nor found."""
+        return not self._limited
 
     def adopt(self, now: float) -> None:
-        """Keep to the limits that hold now, in units of ours."""
-        limit = self.limit or UNLIMITED
-        self.largest = limit.amount
-        self.named.resize(now, Limit(limit.amount / self.factor, limit.span))
-        self.found.resize(now, self.discovery.believed or UNLIMITED)
+        """Keep to the limits that hold now, in units of ours.
+
+        Of what is advertised and configured the lower holds; the service knows its spans.
+        """
+        said = [limit for limit in (self.advertised, self.configured) if limit is not None]
+        self.limit = min(said, key=_pace, default=None)
+        named, found = UNLIMITED, self.discovery.believed or UNLIMITED
+        if self.limit is not None:
+            named = Limit(self.limit.amount / self.factor, self.limit.span)
+        self.largest = (self.limit or UNLIMITED).amount
+        self.named.resize(now, named)
+        self.found.resize(now, found)
+        self.narrowest = min(named, found, key=_pace)
+        windows = (self.named, self.found)
+        self._limited = tuple(window for window in windows if window.limit is not UNLIMITED)
+        self._allow()
+
+    def advertise(self, now: float, limit: Limit | None) -> bool:
+        """A reply names ``limit``; returns whether that is news."""
+        if limit is None or limit is self.advertised or limit == self.advertised:
+            return False
+        self.advertised = limit
+        self.adopt(now)
+        return True
 
     def unsliced(self, said: Advertised) -> Limit | None:
         """The request limit that a reply names.
@@ -63,25 +81,33 @@ class Axis:
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until both windows have room for ``amount``."""
-        return max(self.named.wait(now, amount), self.found.wait(now, amount))
+        longest = 0.0
+        for window in self._limited:
+            if (wait := window.wait(now, amount)) > longest:
+                longest = wait
+        return longest
 
     def use(self, now: float) -> float:
         """The share of the more used window that is taken."""
-        return max(self.named.share(now), self.found.share(now))
+        most = 0.0
+        for window in self._limited:
+            if (share := window.share(now)) > most:
+                most = share
+        return most
 
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""
-        for window in (self.named, self.found):
-            window.take(self._counted(window, now), amount)
+        self.named.take(now + self._named_slack, amount)
+        self.found.take(now + self._found_slack, amount)
 
     def give_back(self, sent: float, amount: float) -> None:
         """Return what a request sent at ``sent`` took and the service did not count."""
-        for window in (self.named, self.found):
-            window.give_back(self._counted(window, sent), amount)
+        self.named.give_back(sent + self._named_slack, amount)
+        self.found.give_back(sent + self._found_slack, amount)
 
     def refuse(self, sent: float) -> None:
         """A request was refused, so it is no part of what passed."""
-        self.found.give_back(self._counted(self.found, sent), 1.0)
+        self.found.give_back(sent + self._found_slack, 1.0)
 
     def is_used_up(self, now: float) -> bool:
         """Whether the named limit is nearly used up by our own count, or was a moment ago."""
@@ -95,6 +121,7 @@ class Axis:
         nearly = self.is_used_up(now) or self._is_used_up(now, self.found)
         if nearly and not self.discovery.is_trying:
             self.patience = min(2 * self.patience, LONGEST_PATIENCE)
+            self._allow()
         if not self.is_used_up(now):
             self.discovery.stopped(now)
 
@@ -105,7 +132,8 @@ class Axis:
 
     def passed(self, now: float) -> None:
         """A request was let through."""
-        believed = self.discovery.believed
+        if (believed := self.discovery.believed) is None:
+            return
         self.discovery.passed(now, self.found, is_named=self.limit is not None)
         if self.discovery.believed is not believed:
             self.adopt(now)
@@ -115,6 +143,11 @@ class Axis:
         moment = self.patience * SLACK_SHARE * limit.span
         return window.taken(now - limit.span - moment, math.inf)[0] >= USED * limit.amount
 
-    def _counted(self, window: Window, sent: float) -> float:
-        """The latest moment at which the service counts a request sent at ``sent``."""
-        return sent + self.patience * min(SLACK, window.limit.span * SLACK_SHARE)
+    def _allow(self) -> None:
+        """Set how much later than it was sent the service may count a request."""
+        self._named_slack = self.patience * min(SLACK, self.named.limit.span * SLACK_SHARE)
+        self._found_slack = self.patience * min(SLACK, self.found.limit.span * SLACK_SHARE)
+
+
+def _pace(limit: Limit) -> float:
+    return limit.pace

@@ -50,15 +50,22 @@ class Breaker:
             return State.CLOSED
         return State.OPEN if self._until - now > EPSILON else State.TRIAL
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether all is well, at any time until a request fails."""
+        return not self._open
+
     def wait(self, now: float) -> float:
         """Seconds until a request may pass; infinite while the canary is on its way."""
+        if not self._open:
+            return 0.0
         if self.state(now) is State.OPEN:
             return self._until - now
         return math.inf if self._canary else 0.0
 
     def begin(self, now: float) -> None:
         """A request is on its way; in a trial it is the canary."""
-        if self.state(now) is State.TRIAL:
+        if self._open and self.state(now) is State.TRIAL:
             self._canary = True
 
     def succeed(self, generation: int) -> None:

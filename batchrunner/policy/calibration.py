@@ -14,6 +14,7 @@ was used up without one takes a part of that away again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .ratelimit import Limit
 
@@ -26,14 +27,16 @@ USED_UP = 0.97  #: the part of a limit that must be taken for its holding to mea
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Where our count stood when a request was sent."""
 
     expected: float = 0.0  #: tokens expected of all requests so far
     expired: int = 0  #: how often something had stopped counting
     returned: int = 0  #: how often something had turned out not to count
     age: float = 0.0  #: seconds since the first request
+
+
+LATE = Mark(expired=1)  #: any mark that is made after something has stopped counting
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Calibration:
     factor: float = 1.0
     _seconds: dict[int, _Second] = field(init=False, default_factory=dict)
     _returned: int = field(init=False, default=0)
+    _most: float = field(init=False, default=0.0)  #: the highest count of all
     _then: float = field(init=False, default=0.0)  #: expected of the requests that were compared
     _now: float = field(init=False, default=0.0)  #: what would be expected of them by now
     _began: float | None = field(init=False, default=None)
@@ -64,9 +68,10 @@ class Calibration:
         """Where our count stands when a request is sent at ``now``."""
         if self._began is None:
             self._began = now
-        mark = Mark(expected, expired, self._returned, now - self._began)
-        if not expired:
-            self._second(mark).sent += 1
+        if expired:
+            return LATE
+        mark = Mark(expected, 0, self._returned, now - self._began)
+        self._second(mark).sent += 1
         return mark
 
     def compare(
@@ -86,12 +91,16 @@ class Calibration:
         second.expected = max(second.expected, mark.expected)
         second.used = max(second.used, used)
         second.drained = max(second.drained, mark.age * limit.amount / limit.span)
-        if (factor := _fit(self._seconds, ENOUGH * limit.amount)) is not None and self._now:
+        self._most = max(self._most, used)
+        if self._most < (enough := ENOUGH * limit.amount) or not self._now:
+            return
+        if (factor := _fit(self._seconds, enough)) is not None:
             self.factor = _within(factor * self._then / self._now)
 
     def return_(self) -> None:
         """Something that was expected does not count: marks that were made with it are wrong."""
         self._returned += 1
+        self._most = 0.0
         self._seconds.clear()
 
     def correct(self, now: float, limit: Limit, used: float, refused: float) -> None:
@@ -108,7 +117,10 @@ class Calibration:
         return True
 
     def _second(self, mark: Mark) -> _Second:
-        return self._seconds.setdefault(int(mark.age), _Second())
+        age = int(mark.age)
+        if (second := self._seconds.get(age)) is None:
+            second = self._seconds[age] = _Second()
+        return second
 
     def _set(self, now: float, factor: float) -> None:
         self.factor, self._changed, self._is_used_up = _within(factor), now, False

@@ -11,6 +11,7 @@ with the slope held near a quarter of a token for each byte until the sizes diff
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..model import Job, Usage
@@ -30,11 +31,12 @@ class _Line:
     _tokens: float = 0.0
     _variance: float = 0.0
     _covariance: float = 0.0
+    _slope: float = 1 / BYTES_PER_TOKEN
 
     def at(self, size: float) -> float:
         """The tokens that a prompt of ``size`` is expected to have."""
-        slope = (self._covariance + STIFFNESS / BYTES_PER_TOKEN) / (self._variance + STIFFNESS)
-        return max(0.0, self._tokens + slope * (size - self._size))
+        tokens = self._tokens + self._slope * (size - self._size)
+        return tokens if tokens > 0 else 0.0
 
     def learn(self, size: float, tokens: float, weight: float) -> None:
         """Take in one prompt."""
@@ -43,6 +45,8 @@ class _Line:
         self._tokens += weight * off_tokens
         self._variance = (1 - weight) * (self._variance + weight * off_size * off_size)
         self._covariance = (1 - weight) * (self._covariance + weight * off_size * off_tokens)
+        stiff = self._covariance + STIFFNESS / BYTES_PER_TOKEN
+        self._slope = stiff / (self._variance + STIFFNESS)
 
 
 @dataclass(slots=True)
@@ -50,6 +54,11 @@ class _Model:
     replies: int = 0
     prompt: _Line = field(default_factory=_Line)
     answer: float = ANSWER
+
+    def charge(self, job: Job) -> float:
+        """What a job is expected to be charged."""
+        answer = self.answer if job.answer_tokens is None else job.answer_tokens
+        return self.prompt.at(_size(job)) + answer
 
 
 @dataclass(slots=True)
@@ -60,19 +69,23 @@ class Estimate:
 
     def tokens(self, job: Job) -> float:
         """What the job is expected to be charged: its prompt and the most it may answer."""
-        model = self._model(job)
-        answer = model.answer if job.answer_tokens is None else job.answer_tokens
-        return model.prompt.at(_size(job)) + answer
+        return (self._models.get(job.model) or self._begin(job.model)).charge(job)
+
+    def smallest(self, jobs: Sequence[Job]) -> int:
+        """Which of ``jobs``, all of one model, is expected to be charged least."""
+        model = self._models.get(jobs[0].model) or self._begin(jobs[0].model)
+        charges = list(map(model.charge, jobs))
+        return charges.index(min(charges))
 
     def usage(self, job: Job) -> Usage:
         """What an answer of ``job`` is expected to use at most."""
-        model = self._model(job)
+        model = self._models.get(job.model) or self._begin(job.model)
         answer = model.answer if job.answer_tokens is None else job.answer_tokens
         return Usage(job.model, math.ceil(model.prompt.at(_size(job))), math.ceil(answer))
 
     def learn(self, job: Job, usage: Usage) -> None:
         """Take in what a reply says was used."""
-        model = self._model(job)
+        model = self._models.get(job.model) or self._begin(job.model)
         model.replies += 1
         weight = max(WEIGHT, 1 / (model.replies + HEAD_START))
         if usage.prompt:
@@ -80,10 +93,8 @@ class Estimate:
         if usage.completion:
             model.answer += weight * (usage.completion - model.answer)
 
-    def _model(self, job: Job) -> _Model:
-        model = self._models.get(job.model)
-        if model is None:
-            model = self._models[job.model] = _Model()
+    def _begin(self, name: str) -> _Model:
+        self._models[name] = model = _Model()
         return model
 
 

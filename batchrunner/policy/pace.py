@@ -28,6 +28,8 @@ class Pace:
     is_even: bool = field(init=False, default=False)  #: whether the limit was reached
     _is_hurried: bool = field(init=False, default=False)
     _window: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    #: what the window was last set by
+    _followed: tuple[Limit, float, bool, bool, float] | None = field(init=False, default=None)
 
     @property
     def limit(self) -> Limit:
@@ -49,17 +51,29 @@ class Pace:
 
     def hurry(self) -> None:
         """No later jobs need room: send bursts in parts again, at once."""
-        self._is_hurried = True
+        self._is_hurried, self._followed = True, None
         self._window.resize(0.0, UNLIMITED)
 
-    def adapt(self, now: float, limit: Limit, use: float, *, is_named: bool) -> None:
-        """Follow the limit of the quota, of which a share of ``use`` is taken."""
-        if math.isinf(limit.amount):
-            self._window.resize(now, UNLIMITED)
-            return
-        self.is_even = use >= USED or (self.is_even and use > 0)
-        brisk = Limit(1.0, limit.span / limit.amount / (BRISK if is_named else CAREFUL))
-        part = Limit(max(SMALLEST_PART, limit.amount / PARTS), self.refusal)
+    def adapt(
+        self, now: float, limit: Limit, use: float, size: float = 1.0, *, is_named: bool
+    ) -> None:
+        """Follow the limit of the quota, of which a share of ``use`` is taken.
+
+        A request takes ``size`` units of it.
+        """
+        if limit.amount < math.inf:
+            self.is_even = use >= USED or (self.is_even and use > 0)
+        follow = (limit, size, is_named, self.is_even, self.refusal)
+        if follow != self._followed:
+            self._followed = follow
+            self._window.resize(now, self._shorter(limit, size, is_named=is_named))
+
+    def _shorter(self, limit: Limit, size: float, *, is_named: bool) -> Limit:
+        amount = limit.amount / size
+        if math.isinf(amount):
+            return UNLIMITED
+        brisk = Limit(1.0, limit.span / amount / (BRISK if is_named else CAREFUL))
         if self.is_even and not self._is_hurried:
-            part = brisk
-        self._window.resize(now, max(part, brisk, key=lambda limit: limit.pace))
+            return brisk
+        part = Limit(max(SMALLEST_PART, amount / PARTS), self.refusal)
+        return max(part, brisk, key=lambda limit: limit.pace)

@@ -16,7 +16,7 @@ from .calibration import Calibration, Mark
 from .pace import Pace
 from .ratelimit import NOTHING, Advertised, Limit
 from .verdict import Cause, Throttled
-from .window import EPSILON
+from .window import EPSILON, Window
 
 LONGEST_PAUSE = 60.0  #: limits renew within a minute; who asks for more is asked again
 WEIGHT = 0.05  #: of one request in the mean of their tokens
@@ -31,6 +31,7 @@ class Quota:
     tokens: Limit | None = None
     generation: int = field(init=False, default=0)
     throttled: float = field(init=False, default=0.0)  #: seconds closed so far, or soon to be
+    is_free: bool = field(init=False, default=True)  #: no limit is known, and it is not closed
     _requests: Axis = field(init=False)
     _tokens: Axis = field(init=False)
     _closed_until: float = field(init=False, default=-math.inf)
@@ -53,17 +54,14 @@ class Quota:
         """Whether somebody said how many requests or tokens there are."""
         return self._requests.limit is not None or self._tokens.limit is not None
 
-    def fits(self, tokens: float) -> bool:
-        """Whether a request that is charged ``tokens`` can ever pass, as far as is known."""
-        return tokens <= self._tokens.largest
+    @property
+    def largest(self) -> float:
+        """Tokens of the largest request that can ever pass, as far as is known."""
+        return self._tokens.largest
 
     def closed_until(self, now: float) -> float | None:
         """When a closed quota opens; None where it is open."""
         return self._closed_until if self._closed_until - now > EPSILON else None
-
-    def wait(self, now: float, tokens: float) -> float:
-        """Seconds until one request of ``tokens`` may be sent."""
-        return max(self.wait_for_any(now), self.wait_for_tokens(now, tokens))
 
     def wait_for_any(self, now: float) -> float:
         """Seconds until a request may be sent that takes no tokens: the least for any other."""
@@ -103,9 +101,10 @@ class Quota:
         self._requests.take(now, 1.0)
         self._tokens.take(now, tokens)
         self._mean_tokens += WEIGHT * (tokens - self._mean_tokens)
-        self._pace.take(now)
-        self._set_pace(now)
         self._expected += tokens
+        self._pace.take(now)
+        if not self.is_free:
+            self._set_pace(now)
         return self._calibration.mark(now, self._expected, self._tokens.named.expired)
 
     def give_back(self, sent: float, tokens: float, generation: int) -> None:
@@ -126,11 +125,12 @@ class Quota:
         if self._is_probing:
             self._reopen(now, sent)
         else:
+            if self.is_free:
+                return
             self._requests.passed(now)
             self._tokens.passed(now)
-            named = self._tokens.named
-            if self._calibration.ease(now, named.used(now) / named.limit.amount, named.limit):
-                self._calibrate(now)
+            if self._tokens.limit is not None:
+                self._ease(now, self._tokens.named)
             self._set_pace(now)
 
     def refuse(self, sent: float, tokens: float) -> None:
@@ -152,7 +152,7 @@ class Quota:
         self._asked_until = now + (asked or 0.0)
         self.throttled += pause
         self._closed_until = now + pause
-        self._is_probing, self._probe_sent = True, None
+        self._is_probing, self._probe_sent, self.is_free = True, None, False
         self.generation += 1
         return True
 
@@ -172,9 +172,7 @@ class Quota:
             self._calibrate(now)
         requests = self._requests.unsliced(limits)
         for axis, limit in ((self._requests, requests), (self._tokens, limits.tokens)):
-            if limit is not None and limit != axis.advertised:
-                axis.advertised = limit
-                axis.adopt(now)
+            if axis.advertise(now, limit):
                 self._set_pace(now)
 
     def _return(self, sent: float, tokens: float) -> None:
@@ -200,6 +198,10 @@ class Quota:
             self._calibration.correct(now, self._tokens.limit, used, refused)
             self._calibrate(now)
 
+    def _ease(self, now: float, named: Window) -> None:
+        if self._calibration.ease(now, named.share(now), named.limit):
+            self._calibrate(now)
+
     def _calibrate(self, now: float) -> None:
         if self._tokens.factor != self._calibration.factor:
             self._tokens.factor = self._calibration.factor
@@ -213,13 +215,15 @@ class Quota:
         self._set_pace(now)
 
     def _set_pace(self, now: float) -> None:
+        free = self._requests.is_free and self._tokens.is_free
+        self.is_free = free and not self._is_probing
         requests, tokens = self._requests.use(now), self._tokens.use(now)
-        axis = self._requests if requests >= tokens else self._tokens
+        if requests >= tokens:
+            axis, use, size = self._requests, requests, 1.0
+        else:
+            axis, use, size = self._tokens, tokens, self._mean_tokens
         limit = axis.narrowest
-        is_named = limit is axis.named.limit
-        if axis is self._tokens:
-            limit = Limit(limit.amount / self._mean_tokens, limit.span)
-        self._pace.adapt(now, limit, max(requests, tokens), is_named=is_named)
+        self._pace.adapt(now, limit, use, size, is_named=limit is axis.named.limit)
 
     def _asked(self, now: float, verdict: Throttled) -> float | None:
         """What to wait for: room for one request where we know the limit, else all of it."""

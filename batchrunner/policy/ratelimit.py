@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 MINUTE = 60.0
 SLICE = 10.0  #: Azure judges a minute's requests in slices of one or ten seconds
@@ -41,8 +43,7 @@ class Limit:
         return round(self.amount / self.span, 6)
 
 
-@dataclass(frozen=True, slots=True)
-class Advertised:
+class Advertised(NamedTuple):
     """The limits that a reply mentions; None where it says nothing that can be true."""
 
     requests: Limit | None = None
@@ -60,18 +61,45 @@ def advertised(headers: Mapping[str, str]) -> Advertised:
 
     A request limit holds for its renewal period where that is given; else it is a minute's.
     """
-    requests = amount(headers.get("x-ratelimit-limit-requests"))
-    tokens = amount(headers.get("x-ratelimit-limit-tokens"))
+    requests = headers.get("x-ratelimit-limit-requests")
+    tokens = headers.get("x-ratelimit-limit-tokens")
     if requests is None and tokens is None:
         return NOTHING
-    limit = None if requests is None else _renewed(requests, headers)
+    limits = _limits(
+        requests,
+        tokens,
+        headers.get("x-ratelimit-renewalperiod-requests"),
+        headers.get("x-ratelimit-renewalperiod-tokens"),
+    )
+    if limits is NOTHING:
+        return NOTHING
     return Advertised(
-        limit,
-        None if tokens is None else Limit(tokens, _period(headers, "tokens") or MINUTE),
+        limits.requests,
+        limits.tokens,
         amount(headers.get("x-ratelimit-remaining-tokens")),
-        None if limit is None or limit.amount == requests else Limit(requests or 0.0, MINUTE),
+        limits.minute,
         amount(headers.get("x-ratelimit-remaining-requests")),
     )
+
+
+@lru_cache(maxsize=1024)
+def _limits(
+    requests: str | None,
+    tokens: str | None,
+    requests_period: str | None,
+    tokens_period: str | None,
+) -> Advertised:
+    """What the texts of limits and renewal periods say; they are the same in most replies."""
+    count, most = amount(requests), amount(tokens)
+    if count is None and most is None:
+        return NOTHING
+    limit = minute = None
+    if count is not None:
+        period = duration(requests_period)
+        limit = Limit(count, period) if period else requests_per_minute(count)
+        minute = None if limit.amount == count else Limit(count, MINUTE)
+    token_limit = None if most is None else Limit(most, duration(tokens_period) or MINUTE)
+    return Advertised(limit, token_limit, minute=minute)
 
 
 def requests_per_minute(rpm: float) -> Limit:
@@ -82,19 +110,12 @@ def requests_per_minute(rpm: float) -> Limit:
     return Limit(rpm * SLICE / MINUTE, SLICE) if rpm >= MINUTE else Limit(rpm, MINUTE)
 
 
-def _renewed(requests: float, headers: Mapping[str, str]) -> Limit:
-    period = _period(headers, "requests")
-    return Limit(requests, period) if period else requests_per_minute(requests)
-
-
-def _period(headers: Mapping[str, str], axis: str) -> float | None:
-    return duration(headers.get(f"x-ratelimit-renewalperiod-{axis}"))
-
-
 def amount(text: str | None) -> float | None:
     """A limit as a number; None where it is absent or absurd."""
+    if not text:
+        return None
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         return None
     return value if 0 < value < LARGEST_LIMIT else None

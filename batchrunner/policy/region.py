@@ -44,7 +44,11 @@ class Region:
 
     def fits(self, job: Job) -> bool:
         """Whether the most that the answer may use, which counts in full, is within the limit."""
-        return job.answer_tokens is None or self.quota.fits(job.answer_tokens)
+        return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
+
+    def takes(self, job: Job, avoid: frozenset[str]) -> bool:
+        """Whether it can take ``job`` at some time in this run, and is not to be avoided."""
+        return self.serves(job.model) and self.fits(job) and self.name not in avoid
 
     def readmit(self, model: str) -> None:
         """The region answered a job of ``model`` after all."""
@@ -56,21 +60,23 @@ class Region:
         return self.breaker.state(now) is not State.CLOSED
 
     @property
+    def is_free(self) -> bool:
+        """Whether nothing but the requests in flight can hold one up."""
+        return self.quota.is_free and self.breaker.is_closed
+
+    @property
     def is_busy(self) -> bool:
         """Whether as many requests are in flight as should be."""
         return self.in_flight >= self.adaptive.limit
 
-    def wait(self, now: float, tokens: float) -> float:
-        """Seconds until quota and health allow a request of ``tokens``; infinite: not by time."""
-        return max(self.wait_for_any(now), self.quota.wait_for_tokens(now, tokens))
-
     def wait_for_any(self, now: float) -> float:
-        """The same for a request of no tokens: the least for any other."""
+        """Seconds until quota and health allow a request of no tokens; infinite: not by time."""
         return max(self.breaker.wait(now), self.quota.wait_for_any(now))
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""
-        return max(self.in_flight / self.adaptive.limit, self.quota.use(now))
+        slots = self.in_flight / self.adaptive.limit
+        return slots if self.quota.is_free else max(slots, self.quota.use(now))
 
     def status(self, now: float) -> RegionStatus:
         """What can be said of the region at ``now``."""

@@ -41,9 +41,13 @@ NO_REGIONS: frozenset[str] = frozenset()
 MAY_BE_BILLED = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Lease:
-    """The right to send one request to one region, paid for in advance."""
+    """The right to send one request to one region, paid for in advance.
+
+    Nobody changes one; it is not frozen because one is made for every request, and that would
+    take four times as long.
+    """
 
     region: Region
     job: Job
@@ -92,7 +96,7 @@ class Router:
         left for this job, those in ``avoid`` not counted.
         """
         tokens = self.estimate.tokens(job)
-        soonest, busy, found, held = math.inf, False, False, False
+        soonest, busy, found, held, cost = math.inf, False, False, False, 0.0
         for tier in self._tiers:
             look = tier.look(now, job, tokens, avoid)
             if not look.found:
@@ -100,7 +104,8 @@ class Router:
             if tier.is_fallback:
                 if found and (busy or waited < self.fallback_after):
                     return soonest if busy else min(soonest, self.fallback_after - waited)
-                if not self.governor.allows(cost := self._cost(job)):
+                cost = self._cost(job)
+                if not self.governor.allows(cost):
                     self.governor.refused, held = cost, True
                     continue
             found = True
@@ -108,15 +113,21 @@ class Router:
             if look.ready:
                 region = tier.best(now, look)
                 tier.take(region)
-                return self._lease(now, region, job, tokens)
+                return self._lease(now, region, job, tokens, cost)
             if look.paced:
                 return soonest
-        return soonest if found or (held and self._may_be_let_go(job)) else None
+        return soonest if found or (held and self._may_be_let_go(job, cost)) else None
 
     def force(self, now: float, job: Job) -> Lease:
         """Lease the region that is likeliest to answer, though all are closed or out."""
-        region = min(self.regions, key=lambda r: (not r.serves(job.model), r.wait(now, 0.0)))
-        return self._lease(now, region, job, 0.0)
+
+        def unlikeliness(region: Region) -> tuple[bool, float]:
+            wait = max(region.wait_for_any(now), region.quota.wait_for_tokens(now, 0.0))
+            return not region.serves(job.model), wait
+
+        region = min(self.regions, key=unlikeliness)
+        cost = self._cost(job) if region.is_fallback else 0.0
+        return self._lease(now, region, job, 0.0, cost)
 
     def settle(  # noqa: C901 - one arm for each verdict
         self, now: float, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING
@@ -127,7 +138,8 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
-        self._account(lease, verdict)
+        if region.is_fallback:
+            self._account(lease, verdict)
         if limits is not NOTHING:
             expected = self.estimate.tokens(lease.job)
             region.quota.advertise(now, limits, lease.mark, lease.tokens, expected)
@@ -135,6 +147,7 @@ class Router:
             region.adaptive.trust()
         match verdict:
             case Answered(usage):
+                self.governor.answers += 1
                 self.estimate.learn(lease.job, usage)
                 region.adaptive.answered(in_flight, now - lease.sent, usage.completion)
                 self._passed(now, lease)
@@ -170,15 +183,13 @@ class Router:
         """Every region at ``now``, in the order they were configured."""
         return tuple(region.status(now) for region in self.regions)
 
-    def _may_be_let_go(self, job: Job) -> bool:
+    def _may_be_let_go(self, job: Job, cost: float) -> bool:
         """Whether the governor may yet allow a job that no region of Azure can ever take.
 
         What is in flight was counted at its most: less may have been used when it ends.
         """
-        waits = any(region.in_flight for region in self.regions) and self.governor.may_allow(
-            self._cost(job)
-        )
-        return waits and not any(
+        waits = any(region.in_flight for region in self.regions)
+        return (waits and self.governor.may_allow(cost)) and not any(
             region.serves(job.model) and region.fits(job)
             for region in self.regions
             if not region.is_fallback
@@ -187,10 +198,8 @@ class Router:
     def _cost(self, job: Job) -> float:
         return self.governor.cost(job.model, self.estimate.usage(job))
 
-    def _lease(self, now: float, region: Region, job: Job, tokens: float) -> Lease:
-        cost = 0.0
+    def _lease(self, now: float, region: Region, job: Job, tokens: float, cost: float) -> Lease:
         if region.is_fallback:
-            cost = self._cost(job)
             self.governor.begin(cost)
         region.in_flight += 1
         region.peak = max(region.peak, region.in_flight)
@@ -201,10 +210,6 @@ class Router:
 
     def _account(self, lease: Lease, verdict: Verdict | None) -> None:
         """Keep the account of what the fallback takes."""
-        if isinstance(verdict, Answered):
-            self.governor.answers += 1
-        if not lease.region.is_fallback:
-            return
         if isinstance(verdict, Answered):
             self.governor.answer(lease.job.model, verdict.usage, lease.cost)
         else:

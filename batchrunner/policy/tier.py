@@ -7,7 +7,7 @@ for. So a job looks only at regions that may well take it, and at no more than a
 least loaded of them gets it and goes to the end of the row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf, isfinite
@@ -27,6 +27,9 @@ class _Shut(NamedTuple):
     least: float = 0.0  #: tokens of the smallest job that this holds for
     is_busy: bool = False
     is_paced: bool = False
+
+
+BUSY = _Shut(inf, is_busy=True)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Tier:
     _indices: dict[str, int] = field(init=False)
     _row: dict[int, None] = field(init=False)  #: those that are not shut, in turn
     _shut: dict[int, _Shut] = field(init=False, default_factory=dict)
+    _busy: dict[int, None] = field(init=False, default_factory=dict)  #: those of them that are …
+    _paced: dict[int, None] = field(init=False, default_factory=dict)
     _heap: list[tuple[float, int]] = field(init=False, default_factory=list)
     _least: float = field(init=False, default=0.0)  #: no job of these many tokens finds one shut
 
@@ -75,7 +80,7 @@ class Tier:
         self._open(now, tokens)
         look, shut = Look(), []
         for index in self._row:
-            if not _takes(region := self.regions[index], job, avoid):
+            if not (region := self.regions[index]).takes(job, avoid):
                 continue
             look.found = True
             if (why := self._why(now, region, tokens)) is not None:
@@ -96,7 +101,7 @@ class Tier:
         for region in self.regions:
             if look.ready or look.paced:
                 break
-            if _takes(region, job, avoid):
+            if region.takes(job, avoid):
                 look.found = True
                 if (why := self._why(now, region, tokens)) is None:
                     look.ready.append(region)
@@ -124,34 +129,36 @@ class Tier:
 
     def _why(self, now: float, region: Region, tokens: float) -> _Shut | None:
         """Why ``region`` cannot take a job of ``tokens`` now; None where it can."""
+        if region.is_free:
+            return BUSY if region.is_busy else None
         if (wait := region.wait_for_any(now)) > 0:
             return _Shut(now + wait)
         if (wait := region.quota.wait_for_tokens(now, tokens)) > 0:
             return _Shut(now + wait, least=tokens)
         if region.is_busy:
-            return _Shut(inf, is_busy=True)
+            return BUSY
         if self.is_paced and (pause := region.quota.pause(now)) > 0:
             return _Shut(now + pause, is_paced=True)
         return None
 
     def _explain(self, now: float, look: Look, job: Job, avoid: frozenset[str]) -> None:
         """What holds up a job that no region takes now."""
-
-        def candidates() -> Iterator[_Shut]:
-            for index, why in self._shut.items():
-                if _takes(self.regions[index], job, avoid):
-                    yield why
-
-        look.found = look.found or any(True for _ in candidates())
-        look.busy = any(why.is_busy for why in candidates())
-        look.paced = any(why.is_paced for why in candidates())
+        look.found = look.found or self._take(self._shut, job, avoid)
+        look.busy = bool(self._busy) and self._take(self._busy, job, avoid)
+        look.paced = bool(self._paced) and self._take(self._paced, job, avoid)
         while self._heap and self._is_stale(*self._heap[0]):
             heappop(self._heap)
         if look.found and self._heap:
             look.soonest = self._heap[0][0] - now
 
+    def _take(self, indices: Iterable[int], job: Job, avoid: frozenset[str]) -> bool:
+        """Whether one of these regions can take ``job`` at some time."""
+        return any(self.regions[index].takes(job, avoid) for index in indices)
+
     def _open(self, now: float, tokens: float) -> None:
         """Take up again what may have room for a job of ``tokens``."""
+        if not self._shut:
+            return
         while self._heap and self._heap[0][0] <= now:
             until, index = heappop(self._heap)
             if not self._is_stale(until, index):
@@ -163,6 +170,10 @@ class Tier:
     def _close(self, index: int, why: _Shut) -> None:
         del self._row[index]
         self._shut[index] = why
+        if why.is_busy:
+            self._busy[index] = None
+        if why.is_paced:
+            self._paced[index] = None
         self._least = max(self._least, why.least)
         if isfinite(why.until):
             heappush(self._heap, (why.until, index))
@@ -173,13 +184,10 @@ class Tier:
     def _reopen(self, indices: list[int]) -> None:
         for index in indices:
             del self._shut[index]
+            self._busy.pop(index, None)
+            self._paced.pop(index, None)
             self._row[index] = None
 
     def _is_stale(self, until: float, index: int) -> bool:
         why = self._shut.get(index)
         return why is None or why.until != until
-
-
-def _takes(region: Region, job: Job, avoid: frozenset[str]) -> bool:
-    """Whether ``region`` can take ``job`` at some time in this run."""
-    return region.name not in avoid and region.serves(job.model) and region.fits(job)

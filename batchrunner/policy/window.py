@@ -34,38 +34,42 @@ class Window:
 
     limit: Limit
     expired: int = field(init=False, default=0)  #: how often something stopped counting
+    _amount: float = field(init=False)
+    _width: float = field(init=False)  #: seconds of one bin
     _used: float = field(init=False, default=0.0)
     _live: deque[_Bin] = field(init=False, default_factory=deque)
     _past: deque[_Bin] = field(init=False, default_factory=deque)
+    _expiry: float = field(init=False, default=math.inf)  #: nothing stops counting before it
+
+    def __post_init__(self) -> None:
+        self._adopt(self.limit)
 
     def used(self, now: float) -> float:
         """How much still counts at ``now``."""
-        while self._live and self._live[0].counted + self.limit.span <= now + EPSILON:
-            self._used -= self._live[0].amount
-            self.expired += 1
-            self._past.append(self._live.popleft())
-            while self._past and self._past[0].counted + MEMORY < now:
-                self._past.popleft()
-        if not self._live:
-            self._used = 0.0
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
         return self._used
 
     def room(self, now: float) -> float:
         """How much may be taken at ``now``."""
-        return self.limit.amount - self.used(now)
+        return self._amount - self.used(now)
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        return 0.0 if self.limit.amount == math.inf else self.used(now) / self.limit.amount
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._used / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
 
         An amount larger than the limit waits for an empty window.
         """
-        if self.limit.amount == math.inf:
+        if self._amount == math.inf:
             return 0.0
-        missing = min(amount, self.limit.amount) - self.room(now)
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        missing = min(amount, self._amount) - (self._amount - self._used)
         if missing <= EPSILON:
             return 0.0
         for bin_ in self._live:
@@ -76,15 +80,15 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        if self.limit.amount == math.inf:
-            self.used(counted)  # nobody else asks, and what no longer counts must go
+        if self._amount == math.inf and self._expiry <= counted + EPSILON:
+            self._expire(counted)  # nobody else asks, and what no longer counts must go
         self._used += amount
-        last = self._live[-1] if self._live else None
-        if last is not None and counted - last.opened < self.limit.span / BINS:
-            last.counted = max(last.counted, counted)
+        if self._live and counted - (last := self._live[-1]).opened < self._width:
             last.amount += amount
+            last.counted = max(last.counted, counted)
         else:
             self._live.append(_Bin(counted, counted, amount))
+            self._expiry = min(self._expiry, counted + self.limit.span)
 
     def give_back(self, counted: float, amount: float) -> None:
         """Return what was taken for ``counted`` and the service never counted.
@@ -101,10 +105,13 @@ class Window:
 
     def resize(self, now: float, limit: Limit) -> None:
         """Adopt another limit; what was taken within its span counts."""
-        self.limit = limit
+        if limit is self.limit:
+            return
+        self._adopt(limit)
         while self._past and self._past[-1].counted + limit.span > now + EPSILON:
             self._live.appendleft(self._past.pop())
             self._used += self._live[0].amount
+        self._expiry = self._live[0].counted + limit.span if self._live else math.inf
 
     def taken(self, since: float, until: float) -> tuple[float, float]:
         """How much was taken in a stretch of time, and when the first of it; ``until`` if none."""
@@ -114,3 +121,19 @@ class Window:
                 amount += bin_.amount
                 first = min(first, bin_.opened)
         return amount, first
+
+    def _adopt(self, limit: Limit) -> None:
+        self.limit, self._amount, self._width = limit, limit.amount, limit.span / BINS
+
+    def _expire(self, now: float) -> None:
+        """Put away what has stopped counting by ``now``."""
+        live, past, span = self._live, self._past, self.limit.span
+        while live and live[0].counted + span <= now + EPSILON:
+            self._used -= live[0].amount
+            self.expired += 1
+            past.append(live.popleft())
+            while past and past[0].counted + MEMORY < now:
+                past.popleft()
+        if not live:
+            self._used = 0.0
+        self._expiry = live[0].counted + span if live else math.inf

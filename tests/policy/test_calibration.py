@@ -1,5 +1,7 @@
 """What the service charges for a token is read off its own count, and corrected by refusals."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,11 @@ from batchrunner.policy.calibration import (
     STEP,
     USED_UP,
     Calibration,
+    Mark,
 )
-from batchrunner.policy.ratelimit import Limit
+from batchrunner.policy.quota import Quota
+from batchrunner.policy.ratelimit import Advertised, Limit
+from tests.policy.builders import capacity, probe, requests, tokens, used_up, wait_for
 
 MINUTE = Limit(1000.0, 60.0)
 
@@ -215,19 +220,19 @@ def test_ten_spans_without_a_refusal_take_back_one_refusal():
 )
 def test_whatever_happens_the_factor_stays_within_its_limits(events):
     story, now, out = Story(), 0.0, []
-    for event, pause, tokens, used, expired in events:
+    for event, pause, amount, used, expired in events:
         now += pause
         match event:
             case "send":
-                out.append(story.send(now, tokens, expired))
+                out.append(story.send(now, amount, expired))
             case "hear" if out:
-                story.hear(out.pop(expired % len(out)), used, by_now=tokens)
+                story.hear(out.pop(expired % len(out)), used, by_now=amount)
             case "return":
                 story.calibration.return_()
             case "correct":
-                story.calibration.correct(now, MINUTE, tokens, 1.0)
+                story.calibration.correct(now, MINUTE, amount, 1.0)
             case "ease":
-                story.calibration.ease(now, tokens / 1e6, MINUTE)
+                story.calibration.ease(now, amount / 1e6, MINUTE)
         assert LOWEST <= story.factor <= HIGHEST
 
 
@@ -237,3 +242,135 @@ def test_less_than_a_token_tells_nothing():
     it.compare(mark, Limit(200, 60), 200.0, then=1e-308, expected=1e-308)
 
     assert it.factor == 1.0
+
+
+# --- a quota whose tokens are charged otherwise
+
+
+def said(left, limit=1000.0):
+    return Advertised(None, Limit(limit, 60), left)
+
+
+def charged(factor, limit=1000.0):
+    """A quota whose service counts ``factor`` tokens for one of ours, and said so."""
+    quota = Quota(tokens=Limit(limit, 60))
+    mark = quota.take(0, 0.4 * limit)
+    quota.advertise(1, said(limit * (1 - 0.4 * factor), limit), mark, 0.4 * limit, 0.4 * limit)
+    return quota
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.2, 1.6])
+def test_tokens_are_counted_in_units_of_ours(factor):
+    quota = charged(factor)
+    room = 1000 / factor - 400
+
+    assert quota._tokens.named.limit.amount == pytest.approx(1000 / factor)
+    assert quota.wait_for_tokens(1, room - 0.01) == 0
+    assert quota.wait_for_tokens(1, room + 0.01) > 0
+    quota.take(1, 100)
+    assert quota._tokens.named.used(1) == 500
+    quota.refuse(1, 100)
+    assert quota._tokens.named.used(1) == 400
+
+
+def test_a_limit_that_changes_later_is_counted_in_units_of_ours_too():
+    quota = charged(1.25)
+    quota.advertise(2, Advertised(None, Limit(500, 60)), Mark(), 0, 0)
+
+    assert quota._tokens.named.limit == Limit(400, 60)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fits"), [(100, True), (1000, True), (1001, False), (math.inf, False)]
+)
+def test_what_fits_is_what_the_limit_says_whatever_the_units(answer, fits):
+    assert (answer <= charged(1.25).largest) is fits
+    assert answer <= Quota(Limit(1, 60)).largest
+
+
+def test_what_was_sent_later_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    mark = quota.take(0, 300)
+    quota.take(1.5, 300)
+    quota.advertise(2, said(left=640), mark, 300, 300)
+
+    assert quota._calibration.factor == pytest.approx(1.2)
+
+
+def test_what_was_refused_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 300)
+    quota.refuse(0, 300)
+    quota.advertise(1, said(left=640), quota.take(0, 300), 300, 300)
+
+    assert quota._calibration.factor == pytest.approx(1.2)
+
+
+def test_what_was_sent_together_with_what_was_refused_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 300)
+    mark = quota.take(0, 300)
+    quota.refuse(0, 300)
+    quota.advertise(1, said(left=640), mark, 300, 300)
+
+    assert quota._calibration.factor == 1, "of the 600 that were expected only 300 count"
+
+
+def test_after_the_first_minute_nothing_is_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    quota.take(0, 100)
+    wait_for(quota, 61, 100)
+    quota.advertise(62, said(left=500), quota.take(61, 400), 400, 400)
+
+    assert quota._calibration.factor == 1
+
+
+def test_what_remains_of_an_unnamed_limit_is_not_compared():
+    quota = Quota(tokens=Limit(1000, 60))
+    mark = quota.take(0, 400)
+    quota.advertise(1, Advertised(Limit(5, 60), None, 200), mark, 400, 400)
+    quota.advertise(1, Advertised(None, Limit(1000, 60)), mark, 400, 400)
+
+    assert quota._calibration.factor == 1
+
+
+def test_a_request_that_was_sent_for_nothing_is_not_compared():
+    quota = Quota()
+    quota.advertise(1, said(left=100), quota.take(0, 0.0), 0.0, 50.0)
+
+    assert quota._calibration.factor == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_dearer"), [(tokens(8), True), (requests(8), False), (capacity(), False)]
+)
+def test_a_burst_of_token_429s_makes_tokens_a_little_dearer(verdict, is_dearer):
+    quota = used_up()
+    for _ in range(3):
+        quota.throttle(1, 0, 40, 0, verdict)
+    quota.throttle(61, 61, 40, probe(quota, 61), verdict)
+
+    factor = 1000 / 990 if is_dearer else 1
+    assert quota._calibration.factor == pytest.approx(factor), "once, not for late news or probes"
+    assert quota._tokens.named.limit.amount == pytest.approx(1000 / factor)
+
+
+def test_a_token_429_far_from_the_limit_does_not_make_tokens_dearer():
+    quota = used_up(0.5)
+    quota.throttle(1, 0, 40, 0, tokens(8))
+
+    assert quota._calibration.factor == 1
+
+
+def test_spans_that_were_used_up_make_tokens_a_little_cheaper_again():
+    quota = used_up()
+    quota.throttle(1, 0, 40, 0, tokens(8))
+    quota.pass_(9, 9, probe(quota, 9))
+    quota.take(9, 35)
+    dear = quota._calibration.factor
+    quota.pass_(60, 9, quota.generation)
+    assert quota._calibration.factor == dear, "it was a refusal less than a minute ago"
+    quota.pass_(61, 9, quota.generation)
+
+    assert 0.999 * dear < quota._calibration.factor < dear
+    assert quota._tokens.named.limit.amount == pytest.approx(1000 / quota._calibration.factor)

@@ -87,6 +87,16 @@ def test_change_is_followed():
     assert estimate.tokens(job(body=BODY)) == pytest.approx(300, rel=0.02)
 
 
+def test_the_smallest_of_several_jobs_is_the_first_that_is_charged_least():
+    sizes = [(BODY, 9), (b"", 90), (BODY, 7), (b"", 107)]
+    jobs = [job(body=body, answer=answer) for body, answer in sizes]
+    assert Estimate().smallest(jobs) == 1
+
+    jobs[1] = job(body=BODY, answer=None)
+    assert Estimate().smallest(jobs) == 2
+    assert Estimate().smallest([jobs[3], jobs[2]]) == 0, "of equals the first"
+
+
 def test_counted_tokens_count_instead_of_bytes():
     counted = replace(job(body=b"x" * 4000, answer=7), prompt_tokens=30)
     estimate = Estimate()

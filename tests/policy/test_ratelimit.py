@@ -267,3 +267,14 @@ def test_whatever_a_header_says_a_wait_is_positive_and_finite(text, date):
 
     for wait in [*retry_after(headers, text), duration(text), amount(text)]:
         assert wait is None or 0 < wait < math.inf
+
+
+def test_limits_are_read_once_and_what_is_left_of_them_every_time():
+    said = {"x-ratelimit-limit-tokens": "6000", "x-ratelimit-limit-requests": "120"}
+    first, second = (
+        advertised({**said, "x-ratelimit-remaining-tokens": left}) for left in ("5000", "4000")
+    )
+
+    assert (first.tokens_left, second.tokens_left) == (5000, 4000)
+    assert first.tokens is second.tokens
+    assert first.requests is second.requests

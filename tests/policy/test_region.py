@@ -9,7 +9,7 @@ from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit
 from batchrunner.policy.region import Region, RegionStatus
 from batchrunner.policy.verdict import Cause, Throttled
-from tests.policy.builders import job, region
+from tests.policy.builders import job, region, wait_for
 
 
 def sick(name="eastus", at=0.0):
@@ -56,25 +56,25 @@ def test_a_region_is_busy_when_all_its_slots_are_taken(in_flight, busy):
 
 
 def test_it_waits_for_both_its_health_and_its_quota():
-    assert region("eastus").wait(0, 100) == 0
-    assert sick().wait(0, 100) == 5
-    assert throttled().wait(0, 100) == 8
+    assert wait_for(region("eastus"), 0, 100) == 0
+    assert wait_for(sick(), 0, 100) == 5
+    assert wait_for(throttled(), 0, 100) == 8
 
     both = sick()
     both.quota = throttled(wait=3.0).quota
-    assert both.wait(0, 100) == 5
-    assert both.wait(4, 100) == 1
+    assert wait_for(both, 0, 100) == 5
+    assert wait_for(both, 4, 100) == 1
 
 
 def test_the_least_wait_is_that_of_a_request_without_tokens():
     it = region("eastus", quota=Quota(Limit(10, 60), Limit(100, 60)))
     it.quota.take(0, 80)
-    assert it.wait(0, 21) > 60
-    assert it.wait(0, 20) == it.wait_for_any(0) == 0
+    assert wait_for(it, 0, 21) > 60
+    assert wait_for(it, 0, 20) == it.wait_for_any(0) == 0
 
     it.quota.throttle(0, 0, 1, it.quota.generation, Throttled(Cause.CAPACITY, 8))
-    assert it.wait(0, 20) == it.wait_for_any(0) == 8
-    assert it.wait(0, 21) > 60
+    assert wait_for(it, 0, 20) == it.wait_for_any(0) == 8
+    assert wait_for(it, 0, 21) > 60
     assert sick().wait_for_any(0) == 5
 
 
@@ -136,7 +136,7 @@ def test_a_sick_region_rests_until_its_canary_is_answered():
     assert said(it, 6) == ("resting", 0, "")
 
     it.breaker.begin(6)
-    assert it.wait(6, 0) == math.inf
+    assert wait_for(it, 6, 0) == math.inf
     assert said(it, 6) == ("resting", 0, "")
 
     it.breaker.succeed(it.breaker.generation)

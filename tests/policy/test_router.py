@@ -24,7 +24,7 @@ from batchrunner.policy.verdict import (
     Refused,
     Throttled,
 )
-from tests.policy.builders import job, region
+from tests.policy.builders import job, region, wait_for
 
 OK = Answered(Usage("gpt", 10, 10, 0))
 FAULT = Faulty("http_500", "Sorry")
@@ -322,6 +322,19 @@ def test_a_job_that_only_the_fallback_serves_waits_for_reservations_to_end():
     assert governor.held_back == "its cost may exceed 1 USD with one more job"
 
 
+def test_a_job_is_priced_once_when_it_is_sent_and_once_when_it_was_answered():
+    priced = []
+    governor = Governor(max_cost=1.0, price=lambda model, _: priced.append(model) or 0.6)
+    router = make(region("openai", is_fallback=True), governor=governor)
+    lease = take(router)
+    assert (priced, lease.cost, governor.reserved) == (["gpt"], 0.6, 0.6)
+    router.settle(0, lease, OK)
+    assert priced == ["gpt"] * 2
+
+    assert router.pick(0, job()) is None
+    assert priced == ["gpt"] * 3
+
+
 def test_a_job_that_only_the_fallback_serves_waits_for_the_answers_of_azure():
     azure, openai = region("azure", slots=2), region("openai", is_fallback=True)
     router = make(azure, openai, governor=Governor(max_share=0.5))
@@ -534,7 +547,7 @@ def test_limits_are_taken_in_whatever_the_verdict():
         router = make(a)
         router.settle(0, take(router), verdict, Advertised(None, Limit(100, 60)))
         a.quota.take(100, 101)
-        assert 60 < a.wait(100, 1) < 61, "no more than a hundred tokens a minute"
+        assert 60 < wait_for(a, 100, 1) < 61, "no more than a hundred tokens a minute"
 
 
 def test_the_estimate_learns_from_answers_only():
@@ -598,7 +611,7 @@ def test_a_shared_quota_is_spent_and_closed_together():
     router = make(a, b, c, strategy="ordered")
 
     assert names(router, 3, it=job(answer=100)) == ["a", "a", "a"]
-    assert b.wait(0, 1) > 59
+    assert wait_for(b, 0, 1) > 59
 
     quota = Quota()
     a, b = region("a", quota=quota), region("b", quota=quota)
@@ -612,7 +625,7 @@ def test_a_shared_quota_is_spent_and_closed_together():
     assert b.adaptive.limit == 4, "late news of a burst cuts nobody"
 
     take(router, 9.0)
-    assert b.wait(9, 1) == a.wait(9, 1) == 1.5, "one probe for all"
+    assert wait_for(b, 9, 1) == wait_for(a, 9, 1) == 1.5, "one probe for all"
 
 
 def test_a_shared_quota_does_not_share_health():

@@ -12,7 +12,7 @@ from batchrunner.policy.ratelimit import Advertised, Limit
 from batchrunner.policy.router import Lease, Router
 from batchrunner.policy.tier import COMPARED, Tier
 from batchrunner.policy.verdict import Answered, Cause, Faulty, Throttled
-from tests.policy.builders import job, region
+from tests.policy.builders import job, region, wait_for
 
 NOBODY = frozenset()
 
@@ -192,7 +192,7 @@ def scan(router, now, it, avoid):
         for one in router.regions
         if one.name not in avoid and one.serves(it.model) and one.fits(it)
     ]
-    waits = {one.name: one.wait(now, tokens) for one in mine}
+    waits = {one.name: wait_for(one, now, tokens) for one in mine}
     pauses = {one.name: max(waits[one.name], one.quota.pause(now)) for one in mine}
     open_ = [one for one in mine if pauses[one.name] <= 0 and not one.is_busy]
     closed = [pauses[one.name] for one in mine if pauses[one.name] > 0 and not one.is_busy]
