@@ -7,7 +7,10 @@ its windows pace it, and the number is only a cap.
 
 A region whose answers take several times as long as they usually do is overloaded, by us or by
 others: then the number is cut too, once a round trip. What is compared is the time for each token
-of an answer, so that a stretch of long answers is not taken for a collapse.
+of an answer, so that a stretch of long answers is not taken for a collapse. Slow answers alone are
+none either: where a region, or this machine, is at its limit, each answer takes longer the more are
+in flight, and as many come as before. So the time from one answer to the next must have grown as
+well, which is the time of one divided by the number in flight (Little's law).
 """
 
 import math
@@ -24,6 +27,24 @@ BEGINNING = 36  #: tokens that take as long as the first one, on the public mode
 
 
 @dataclass(slots=True)
+class _Trend:
+    """A mean of the last answers beside one of all the answers before."""
+
+    recent: float = 0.0
+    usual: float = 0.0
+
+    def add(self, value: float, answers: int) -> None:
+        """Take in one more of so many answers."""
+        self.usual += max(USUAL, 1 / answers) * (value - self.usual)
+        self.recent += max(RECENT, 1 / answers) * (value - self.recent)
+
+    @property
+    def has_risen(self) -> bool:
+        """Whether the last answers are out of all proportion."""
+        return self.recent - self.usual > COLLAPSE
+
+
+@dataclass(slots=True)
 class Adaptive:
     """A limit between one and ``cap`` requests, which is ``start`` to begin with."""
 
@@ -34,8 +55,9 @@ class Adaptive:
     _cautious: bool = field(init=False, default=False)
     _answers: int = field(init=False, default=0)
     _since_cut: int = field(init=False, default=0)
-    _recent: float = field(init=False, default=0.0)  #: mean logarithm of seconds for a token
-    _usual: float = field(init=False, default=0.0)
+    #: of the logarithm of the seconds for a token, and of those from one token to the next
+    _latency: _Trend = field(init=False, default_factory=_Trend)
+    _interval: _Trend = field(init=False, default_factory=_Trend)
 
     def __post_init__(self) -> None:
         self._set(min(self.start, self.cap))
@@ -51,8 +73,8 @@ class Adaptive:
         While it was on its way there were ``in_flight`` requests, itself included.
         """
         self._since_cut += 1
-        if self._has_collapsed(seconds / (BEGINNING + tokens)):
-            self._recent = self._usual
+        if self._has_collapsed(seconds / (BEGINNING + tokens), in_flight):
+            self._latency.recent = self._latency.usual
             self.cut()
         elif in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
@@ -67,10 +89,10 @@ class Adaptive:
     def _set(self, limit: float) -> None:
         self._limit, self.limit = float(limit), int(limit)
 
-    def _has_collapsed(self, seconds: float) -> bool:
+    def _has_collapsed(self, seconds: float, in_flight: int) -> bool:
         took = math.log(max(seconds, 1e-9))
         self._answers += 1
-        self._usual += max(USUAL, 1 / self._answers) * (took - self._usual)
-        self._recent += max(RECENT, 1 / self._answers) * (took - self._recent)
+        self._latency.add(took, self._answers)
+        self._interval.add(took - math.log(in_flight), self._answers)
         known = self._answers >= ENOUGH and self._since_cut >= self._limit
-        return known and self._recent - self._usual > COLLAPSE
+        return known and self._latency.has_risen and self._interval.has_risen

@@ -43,7 +43,7 @@ def test_it_doubles_with_every_round_trip_that_uses_it():
     assert grown(adaptive, 50) == 100
 
 
-@pytest.mark.parametrize(("in_flight", "limit"), [(0, 70), (55, 70), (56, 71), (70, 71)])
+@pytest.mark.parametrize(("in_flight", "limit"), [(1, 70), (55, 70), (56, 71), (70, 71)])
 def test_it_does_not_grow_unless_it_is_used(in_flight, limit):
     adaptive = Adaptive(70)
     adaptive.trust()
@@ -152,6 +152,22 @@ def test_long_answers_are_no_collapse():
     assert adaptive.limit == 50
 
 
+def test_answers_that_take_longer_only_because_more_are_in_flight_are_no_collapse():
+    adaptive = Adaptive(256)
+    for _ in range(2000):
+        answer(adaptive, times=adaptive.limit)
+
+    assert adaptive.limit == 256
+
+
+def test_the_last_answers_of_a_run_are_no_collapse():
+    adaptive = settled()
+    for _ in range(200):
+        answer(adaptive, in_flight=1)
+
+    assert adaptive.limit == 50
+
+
 def test_it_takes_twenty_answers_to_know_what_is_usual():
     assert lasting(settled(ENOUGH - 3, limit=10), 3, times=1e6) == [10, 10, 7]
 
@@ -185,8 +201,8 @@ def test_it_stays_between_one_and_its_cap(cap, events):
             case "grow":
                 answer(adaptive)
             case "idle":
-                answer(adaptive, in_flight=0)
-                assert adaptive._limit in (before, max(1, before * CUT))
+                answer(adaptive, in_flight=1)
+                assert before < 2 or adaptive._limit in (before, max(1, before * CUT))
             case "cut":
                 adaptive.cut()
                 assert adaptive._limit == max(1, before * CUT)
