@@ -25,10 +25,8 @@ TokenProvider = Callable[[], Awaitable[str]]
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 _LEAKS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS", "OPENAI_BASE_URL")
 #: headers that belong to one request or to the transport, not to the template
-_TRANSIENT = {
-    *("host", "connection", "content-length", "accept-encoding"),
-    *("x-stainless-retry-count", "x-stainless-read-timeout"),
-}
+_TRANSIENT = frozenset({"host", "connection", "content-length", "accept-encoding"})
+_TELEMETRY = "x-stainless-"  #: describes the SDK's own transport, which does not send the jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,11 @@ async def make_template(
     url = str(seen[0].url)
     if origin(url) != origin(target.endpoint):
         raise ConfigError(f"the key of {target.name} is for its own endpoint only")
-    headers = {k: v for k, v in seen[0].headers.items() if k.lower() not in _TRANSIENT}
+    headers = {
+        name: value
+        for name, value in seen[0].headers.items()
+        if name.lower() not in _TRANSIENT and not name.lower().startswith(_TELEMETRY)
+    }
     return Template(url, headers, b'{"model":%b,' % orjson.dumps(deployment))
 
 

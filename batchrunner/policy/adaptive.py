@@ -8,9 +8,9 @@ its windows pace it, and the number is only a cap.
 A region whose answers take several times as long as they usually do is overloaded, by us or by
 others: then the number is cut too, once a round trip. What is compared is the time for each token
 of an answer, so that a stretch of long answers is not taken for a collapse. Slow answers alone are
-none either: where a region, or this machine, is at its limit, each answer takes longer the more are
-in flight, and as many come as before. So the time from one answer to the next must have grown as
-well, which is the time of one divided by the number in flight (Little's law).
+none either: where a region, or this machine, is at its limit, each answer takes longer the more
+are in flight, and as many come as before. So the time from one answer to the next must have grown
+as well, which is the time of one divided by the number in flight (Little's law).
 """
 
 import math
@@ -33,10 +33,10 @@ class _Trend:
     recent: float = 0.0
     usual: float = 0.0
 
-    def add(self, value: float, answers: int) -> None:
-        """Take in one more of so many answers."""
-        self.usual += max(USUAL, 1 / answers) * (value - self.usual)
-        self.recent += max(RECENT, 1 / answers) * (value - self.recent)
+    def add(self, value: float, share: float) -> None:
+        """Take in one more answer, which is such a share of all there were."""
+        self.usual += max(USUAL, share) * (value - self.usual)
+        self.recent += max(RECENT, share) * (value - self.recent)
 
     @property
     def has_risen(self) -> bool:
@@ -92,7 +92,8 @@ class Adaptive:
     def _has_collapsed(self, seconds: float, in_flight: int) -> bool:
         took = math.log(max(seconds, 1e-9))
         self._answers += 1
-        self._latency.add(took, self._answers)
-        self._interval.add(took - math.log(in_flight), self._answers)
+        share = 1 / self._answers
+        self._latency.add(took, share)
+        self._interval.add(took - math.log(in_flight), share)
         known = self._answers >= ENOUGH and self._since_cut >= self._limit
         return known and self._latency.has_risen and self._interval.has_risen
