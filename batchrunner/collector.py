@@ -1,7 +1,7 @@
 """The garbage collector during a run.
 
-What a job is made of is freed as soon as nobody refers to it. By default the collector searches all
-the same whenever 700 objects more are alive, which is whenever some requests set out together: that
+What a job is made of is freed as soon as nobody refers to it. By default the collector searches
+all the same whenever 700 objects more are alive, so whenever some requests set out together: that
 took six of a hundred instructions of a run, and found nothing.
 """
 
