@@ -25,7 +25,7 @@ from .record import installed, save
 from .workload import write_jobs
 
 MOST_FOR_FLIGHT = 60.0  #: MB over the base, for 2,000 slow answers
-MOST_FOR_COUNT = 15.0  #: MB that a million jobs may take over ten thousand
+MOST_FOR_COUNT = 17.0  #: MB that a million jobs may take over ten thousand: 16 bytes each
 MOST_IN_ALL = 300.0  #: MB for ten million jobs and 2,000 in flight
 COMMAND = ("-m", "benchmarks.contenders.batchrunner", "jobs.jsonl", "results.jsonl")
 ENOUGH = 0.95  #: of the places must have been taken at once
