@@ -19,7 +19,6 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from .collector import searching_rarely
 from .config import Settings, require_targets
 from .environment import load_settings
 from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
@@ -87,8 +86,7 @@ async def run_async(
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
-                    with searching_rarely():
-                        await supervisor.run()
+                    await supervisor.run()
                 except* BatchrunnerError as group:
                     raise_first(group)
             signals.ignore()

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from traceback import clear_frames
 
 import aiohttp
 
@@ -50,6 +51,15 @@ def fault_of(error: Exception) -> Fault:
             return Fault(FaultKind.TLS, reason)
     kinds = (kind for family, kind in _KINDS if isinstance(error, family))
     return Fault(next(kinds, FaultKind.RESET), detail)
+
+
+def release(error: BaseException) -> None:
+    """Let go of what the frames of an error hold, the body of its request among it.
+
+    Some of them hold the error too; such a circle lives until the garbage collector finds it.
+    """
+    for cause in _causes(error):
+        clear_frames(cause.__traceback__)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -40,7 +40,7 @@ class Gate:
 
     @property
     def is_shut(self) -> bool:
-        """Whether there is a reason to wait."""
+        """Whether one has to wait."""
         return not self._opened.is_set()
 
     async def passed(self) -> None:

@@ -35,7 +35,7 @@ class Template:
 
     url: str
     headers: Mapping[str, str] = field(repr=False)  #: the key is among them
-    opening: bytes = b"{"  #: how every body begins: ``{"model":"…",``
+    opening: bytes  #: how every body begins: ``{"model":"…",``
     secret: str = field(init=False, repr=False)  #: the key or the token; empty: there is none
 
     def __post_init__(self) -> None:

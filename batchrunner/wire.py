@@ -17,7 +17,7 @@ import aiohttp
 import anyio
 
 from .endpoints import credentials, is_loopback, origin, shown
-from .faults import fault_of
+from .faults import fault_of, release
 from .model import Fault, FaultKind, Job, Reply
 from .sdk import Template, TokenProvider, make_template
 from .targets import Target
@@ -159,6 +159,7 @@ class AiohttpTransport:
                 content = await _read(response)
                 return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            release(error)
             return fault_of(error)
 
     def _way_to(self, url: str) -> dict[str, Any]:

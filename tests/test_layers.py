@@ -36,7 +36,7 @@ LAYERS = """
 
     pool hedge caller runner fleet
 
-    identity ledger summary gate collector supervisor signals publishing
+    identity ledger summary gate supervisor signals publishing
     verify status
 
     views

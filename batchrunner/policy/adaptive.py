@@ -9,8 +9,8 @@ A region whose answers take several times as long as they usually do is overload
 others: then the number is cut too, once a round trip. What is compared is the time for each token
 of an answer, so that a stretch of long answers is not taken for a collapse. Slow answers alone are
 none either: where a region, or this machine, is at its limit, each answer takes longer the more
-are in flight, and as many come as before. So the time from one answer to the next must have grown
-as well, which is the time of one divided by the number in flight (Little's law).
+are in flight, and as many come as before. So the time from one answer to the next, which is the
+time of one divided by the number in flight (Little's law), must be several times its best as well.
 """
 
 import math
@@ -27,24 +27,6 @@ BEGINNING = 36  #: tokens that take as long as the first one, on the public mode
 
 
 @dataclass(slots=True)
-class _Trend:
-    """A mean of the last answers beside one of all the answers before."""
-
-    recent: float = 0.0
-    usual: float = 0.0
-
-    def add(self, value: float, share: float) -> None:
-        """Take in one more answer, which is such a share of all there were."""
-        self.usual += max(USUAL, share) * (value - self.usual)
-        self.recent += max(RECENT, share) * (value - self.recent)
-
-    @property
-    def has_risen(self) -> bool:
-        """Whether the last answers are out of all proportion."""
-        return self.recent - self.usual > COLLAPSE
-
-
-@dataclass(slots=True)
 class Adaptive:
     """A limit between one and ``cap`` requests, which is ``start`` to begin with."""
 
@@ -55,9 +37,11 @@ class Adaptive:
     _cautious: bool = field(init=False, default=False)
     _answers: int = field(init=False, default=0)
     _since_cut: int = field(init=False, default=0)
-    #: of the logarithm of the seconds for a token, and of those from one token to the next
-    _latency: _Trend = field(init=False, default_factory=_Trend)
-    _interval: _Trend = field(init=False, default_factory=_Trend)
+    #: mean logarithms of the seconds for a token, and of those from one token to the next
+    _recent: float = field(init=False, default=0.0)
+    _usual: float = field(init=False, default=0.0)
+    _interval: float = field(init=False, default=0.0)
+    _best: float = field(init=False, default=0.0)  #: interval, forgotten slowly
 
     def __post_init__(self) -> None:
         self._set(min(self.start, self.cap))
@@ -74,7 +58,7 @@ class Adaptive:
         """
         self._since_cut += 1
         if self._has_collapsed(seconds / (BEGINNING + tokens), in_flight):
-            self._latency.recent = self._latency.usual
+            self._recent = self._usual
             self.cut()
         elif in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
@@ -93,7 +77,12 @@ class Adaptive:
         took = math.log(max(seconds, 1e-9))
         self._answers += 1
         share = 1 / self._answers
-        self._latency.add(took, share)
-        self._interval.add(took - math.log(in_flight), share)
+        recent = max(RECENT, share)
+        self._usual += max(USUAL, share) * (took - self._usual)
+        self._recent += recent * (took - self._recent)
+        self._interval += recent * (took - math.log(in_flight) - self._interval)
+        self._best += max(USUAL, share) * (self._interval - self._best)
+        self._best = min(self._best, self._interval)
         known = self._answers >= ENOUGH and self._since_cut >= self._limit
-        return known and self._latency.has_risen and self._interval.has_risen
+        slow, few = self._recent - self._usual, self._interval - self._best
+        return known and slow > COLLAPSE and few > COLLAPSE

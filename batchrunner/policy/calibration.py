@@ -28,10 +28,10 @@ LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
 class Mark(NamedTuple):
-    """Where our count stood when a request was sent."""
+    """Where our count stood when a request was sent, as long as nothing had stopped counting."""
 
     expected: float = 0.0  #: tokens expected of all requests so far
-    expired: int = 0  #: how often something had stopped counting
+    expired: int = 0  #: one where something had stopped counting, and nothing else is known
     returned: int = 0  #: how often something had turned out not to count
     age: float = 0.0  #: seconds since the first request
 

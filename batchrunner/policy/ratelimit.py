@@ -82,7 +82,7 @@ def advertised(headers: Mapping[str, str]) -> Advertised:
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _limits(
     requests: str | None,
     tokens: str | None,

@@ -161,6 +161,16 @@ def test_answers_that_take_longer_only_because_more_are_in_flight_are_no_collaps
     assert adaptive.limit == 256
 
 
+@pytest.mark.parametrize(("cap", "answers"), [(64, 150), (100, 300), (500, 600), (500, 5000)])
+def test_a_collapse_is_seen_however_the_number_has_grown(cap, answers):
+    adaptive = Adaptive(cap)
+    for _ in range(answers):
+        answer(adaptive)
+    before = adaptive.limit
+
+    assert min(lasting(adaptive, 30 + before, times=5)) < before
+
+
 def test_the_last_answers_of_a_run_are_no_collapse():
     adaptive = settled()
     for _ in range(200):
