@@ -64,8 +64,8 @@ def test_slow_answers_are_compared_with_the_base():
 
 def test_many_jobs_are_compared_with_few():
     base, few = measured("base", 80.0), measured("count", 150.0)
-    assert missed(base, few, measured("count", 164.0)) == [False, False, False]
-    assert missed(base, few, measured("count", 166.0)) == [False, False, True]
+    assert missed(base, few, measured("count", 166.0)) == [False, False, False]
+    assert missed(base, few, measured("count", 168.0)) == [False, False, True]
 
 
 def test_ten_million_jobs_may_take_300_megabytes_in_all():
