@@ -38,14 +38,10 @@ class Gate:
                 return
             await anyio.sleep(LOOK_EVERY)
 
-    @property
-    def is_shut(self) -> bool:
-        """Whether one has to wait."""
-        return not self._opened.is_set()
-
     async def passed(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
-        await self._opened.wait()
+        if not self._opened.is_set():  # else even the event would give up the turn
+            await self._opened.wait()
 
     def open(self) -> None:
         """Hold nobody up for now: nothing more is sent anyway."""

@@ -112,8 +112,7 @@ class Supervisor:
         )
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
-        if self._gate.is_shut:
-            await self._gate.passed()
+        await self._gate.passed()
         if isinstance(line, Job):
             return await self.caller.call(line)
         job = Job(line.ordinal, line.fingerprint, line.id, "", "", b"")

@@ -12,7 +12,6 @@ before, so they come from the cache of the system where they fit.
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .process import peak_kb
 from .record import save
 
 PARTS = ("results", "results", "results", "skip", "input")
@@ -100,12 +100,6 @@ async def skip(path: Path, ledger: Any) -> None:
 
     async with Source(path) as lines:
         assert [job async for job in Feed(lines, skip=ledger.is_done)] == []
-
-
-def peak_kb() -> int:
-    """The most memory that this process ever had; getrusage would count the parent's too."""
-    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
-    return int(found[1]) if found else 0
 
 
 def in_a_process(place: Path, part: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ with the slope held near a quarter of a token for each byte until the sizes diff
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -65,37 +66,33 @@ class _Model:
 class Estimate:
     """What is known of each model."""
 
-    _models: dict[str, _Model] = field(default_factory=dict)
+    _models: defaultdict[str, _Model] = field(default_factory=lambda: defaultdict(_Model))
 
     def tokens(self, job: Job) -> float:
         """What the job is expected to be charged: its prompt and the most it may answer."""
-        return (self._models.get(job.model) or self._begin(job.model)).charge(job)
+        return self._models[job.model].charge(job)
 
     def smallest(self, jobs: Sequence[Job]) -> int:
         """Which of ``jobs``, all of one model, is expected to be charged least."""
-        model = self._models.get(jobs[0].model) or self._begin(jobs[0].model)
+        model = self._models[jobs[0].model]
         charges = list(map(model.charge, jobs))
         return charges.index(min(charges))
 
     def usage(self, job: Job) -> Usage:
         """What an answer of ``job`` is expected to use at most."""
-        model = self._models.get(job.model) or self._begin(job.model)
+        model = self._models[job.model]
         answer = model.answer if job.answer_tokens is None else job.answer_tokens
         return Usage(job.model, math.ceil(model.prompt.at(_size(job))), math.ceil(answer))
 
     def learn(self, job: Job, usage: Usage) -> None:
         """Take in what a reply says was used."""
-        model = self._models.get(job.model) or self._begin(job.model)
+        model = self._models[job.model]
         model.replies += 1
         weight = max(WEIGHT, 1 / (model.replies + HEAD_START))
         if usage.prompt:
             model.prompt.learn(_size(job), usage.prompt, weight)
         if usage.completion:
             model.answer += weight * (usage.completion - model.answer)
-
-    def _begin(self, name: str) -> _Model:
-        self._models[name] = model = _Model()
-        return model
 
 
 def _size(job: Job) -> float:

@@ -56,9 +56,7 @@ class Window:
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        if self._expiry <= now + EPSILON:
-            self._expire(now)
-        return self._used / self._amount
+        return self.used(now) / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
@@ -67,9 +65,7 @@ class Window:
         """
         if self._amount == math.inf:
             return 0.0
-        if self._expiry <= now + EPSILON:
-            self._expire(now)
-        missing = min(amount, self._amount) - (self._amount - self._used)
+        missing = min(amount, self._amount) - self.room(now)
         if missing <= EPSILON:
             return 0.0
         for bin_ in self._live:
@@ -80,8 +76,8 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        if self._amount == math.inf and self._expiry <= counted + EPSILON:
-            self._expire(counted)  # nobody else asks, and what no longer counts must go
+        if self._amount == math.inf:
+            self.used(counted)  # nobody else asks, and what no longer counts must go
         self._used += amount
         if self._live and counted - (last := self._live[-1]).opened < self._width:
             last.amount += amount
