@@ -33,7 +33,10 @@ app = typer.Typer(
 def run(  # noqa: PLR0913 - an option each
     input_: Annotated[
         str,
-        typer.Argument(metavar="INPUT", help="JSON Lines, also .gz or .zst; - is standard input"),
+        typer.Argument(
+            metavar="INPUT",
+            help="JSON Lines, CSV, TSV or Parquet, also .gz or .zst; - is standard input",
+        ),
     ],
     *,
     output: Annotated[
@@ -51,6 +54,62 @@ def run(  # noqa: PLR0913 - an option each
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(help="longest answer of lines that set none")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="prompt of each row, such as 'Translate: {{ title }}'"),
+    ] = None,
+    prompt_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="the same, from a file")
+    ] = None,
+    messages_file: Annotated[
+        str | None,
+        typer.Option(
+            "--messages", metavar="FILE", help="messages of each row: JSON, its texts templates"
+        ),
+    ] = None,
+    params: Annotated[
+        str | None,
+        typer.Option(
+            "--params",
+            "--where",
+            metavar="COLUMN",
+            help="where a row has parameters of its own, as a JSON object",
+        ),
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="ids of rows  [custom_id or id]")
+    ] = None,
+    endpoint: Annotated[
+        Literal["chat", "responses", "embeddings"] | None,
+        typer.Option(help="what lines without a url ask for  [chat]"),
+    ] = None,
+    schema_file: Annotated[
+        str | None,
+        typer.Option(
+            "--schema",
+            metavar="FILE",
+            help="what answers must look like: JSON Schema, or module:PydanticModel",
+        ),
+    ] = None,
+    max_reasks: Annotated[
+        int | None, typer.Option(help="times to ask again when an answer breaks the schema  [2]")
+    ] = None,
+    answer_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="before the names of new columns")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="of a CSV file  [found out]")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="of a CSV file  [found out]")
+    ] = None,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RESULTS", help="take answers to the same requests from there"),
+    ] = None,
+    dedup: Annotated[
+        bool | None, typer.Option("--dedup", help="ask once for requests that are the same")
     ] = None,
     concurrency: Annotated[
         int | None, typer.Option(help="most jobs in flight, in total  [default: 256]")

@@ -37,7 +37,15 @@ from .targets import (
 PREFIX = "BATCHRUNNER_"
 PARSER = 1  #: raised when the same input line begins to mean another request
 SEMANTIC = ("model", "system", "temperature", "max_tokens")
-CALLED = {"allow_hosts": "--allow-host"}  #: options that are not called as their setting is
+#: these too, but only where they are set: what does not use them keeps its fingerprint
+SEMANTIC_IF_SET = ("prompt", "messages", "params", "endpoint", "answer_schema")
+CONTENTS = ("messages", "answer_schema")  #: of files that settings name; no option gives them
+#: options that are not called as their setting is
+CALLED = {
+    "allow_hosts": "--allow-host",
+    "messages_file": "--messages",
+    "schema_file": "--schema",
+}
 
 
 def _listed(value: Any) -> Any:
@@ -72,6 +80,49 @@ class Settings(BaseModel):
     max_tokens: int | None = Field(
         None, ge=1, description="longest answer, in tokens, of lines that set none"
     )
+    prompt: str | None = Field(
+        None, min_length=1, description="prompt of each row: a Jinja2 template over its columns"
+    )
+    prompt_file: str | None = Field(
+        None, min_length=1, description="the file that such a template stands in"
+    )
+    messages_file: str | None = Field(
+        None,
+        min_length=1,
+        description="a file with the messages of each row: JSON whose texts are templates",
+    )
+    messages: tuple[dict[str, Any], ...] | None = Field(None, description="what it holds")
+    params: str | None = Field(
+        None,
+        min_length=1,
+        description="column with parameters of the row's request, as a JSON object",
+    )
+    id_column: str | None = Field(
+        None, description="column with the id of a row; default: custom_id or id, if there is one"
+    )
+    endpoint: Literal["chat", "responses", "embeddings"] = Field(
+        "chat", description="what lines without a url of their own ask for"
+    )
+    schema_file: str | None = Field(
+        None,
+        min_length=1,
+        description="what answers must look like: a JSON Schema file, or module:PydanticModel",
+    )
+    answer_schema: dict[str, Any] | None = Field(None, description="the JSON Schema itself")
+    max_reasks: int = Field(
+        2, ge=0, description="times that an answer which breaks the schema is asked for again"
+    )
+    answer_prefix: str = Field("", description="what the names of new columns begin with")
+    delimiter: str | None = Field(
+        None, min_length=1, description="between the cells of a CSV file; default: found out"
+    )
+    encoding: str | None = Field(
+        None, min_length=1, description="of a CSV file; default: found out"
+    )
+    reuse: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (), description="earlier results, whose answers to the same requests are taken"
+    )
+    dedup: bool = Field(default=False, description="ask once for requests that are the same")
     concurrency: int = Field(256, ge=1, le=100_000, description="most jobs in flight, in total")
     strategy: Literal["balanced", "ordered"] = Field(
         "balanced", description="how to choose among open regions"
@@ -142,7 +193,13 @@ class Settings(BaseModel):
     @property
     def meaning(self) -> dict[str, Any]:
         """The settings that change what is asked; the rest may differ from run to run."""
-        return {"parser": PARSER} | {name: getattr(self, name) for name in SEMANTIC}
+        always = {"parser": PARSER} | {name: getattr(self, name) for name in SEMANTIC}
+        fields, given = type(self).model_fields, self.model_fields_set
+        return always | {
+            name: value
+            for name in SEMANTIC_IF_SET
+            if name in given and (value := getattr(self, name)) != fields[name].default
+        }
 
     @property
     def fingerprint(self) -> str:
@@ -151,7 +208,7 @@ class Settings(BaseModel):
         return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
-OPTIONS = tuple(name for name in Settings.model_fields if name != "targets")
+OPTIONS = tuple(name for name in Settings.model_fields if name not in {"targets", *CONTENTS})
 
 
 def read_settings(

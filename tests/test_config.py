@@ -5,6 +5,7 @@ import pytest
 from batchrunner.config import (
     OPTIONS,
     SEMANTIC,
+    SEMANTIC_IF_SET,
     Settings,
     read_settings,
     require_targets,
@@ -23,6 +24,19 @@ OTHER = {
     "system": "Be brief.",
     "temperature": 0.5,
     "max_tokens": 7,
+    "prompt": "Translate: {{ title }}",
+    "prompt_file": "prompt.txt",
+    "messages_file": "messages.json",
+    "params": "params",
+    "id_column": "sku",
+    "endpoint": "responses",
+    "schema_file": "schema.json",
+    "max_reasks": 5,
+    "answer_prefix": "ai_",
+    "delimiter": ";",
+    "encoding": "cp1252",
+    "reuse": ("monday.results.jsonl", "tuesday.results.jsonl"),
+    "dedup": True,
     "concurrency": 9,
     "strategy": "ordered",
     "no_fallback": True,
@@ -270,7 +284,9 @@ def test_a_key_is_shown_nowhere():
 def test_the_fingerprint_changes_with_what_is_asked_and_nothing_else(name):
     changed = settings({name: OTHER[name]}, REGION)
 
-    assert (changed.fingerprint != Settings().fingerprint) == (name in SEMANTIC)
+    assert (changed.fingerprint != Settings().fingerprint) == (
+        name in {*SEMANTIC, *SEMANTIC_IF_SET}
+    )
 
 
 def test_what_is_asked_is_the_model_the_system_message_and_the_sampling():
