@@ -25,7 +25,8 @@ LAYERS = """
     inputs
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
     inputs.broken inputs.shape
-    inputs.jsonl inputs.packing inputs.source inputs.opening
+    inputs.jsonl inputs.packing inputs.source
+    inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
     inputs.staging inputs.survey inputs.feed
 
     outputs
