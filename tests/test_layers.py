@@ -27,6 +27,7 @@ LAYERS = """
     inputs.broken inputs.shape
     inputs.jsonl inputs.packing inputs.source
     inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
+    inputs.new_columns inputs.glimpse
     inputs.staging inputs.survey inputs.feed
 
     outputs
