@@ -167,7 +167,8 @@ async def survey_input(
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
     IdentityError where ``done`` has results of another input.
     """
-    known = None if done is None else partial(is_done, done)
+    noun = open_lines(source, shape).noun
+    known = None if done is None else partial(is_done, done, noun=noun)
     found = await survey(source, defaults(settings), settings.limit, done=known, shape=shape)
     if found.bad_count and settings.bad_lines == "fail":
         raise InputError(found.bad_message())

@@ -25,7 +25,7 @@ from .shape import Column, Shape
 from .source import BLOCK, open_any, read_block
 from .strict import LONGEST
 
-_SAMPLE = 64 * 1024  # bytes that the delimiter is told from, and types are guessed from
+SAMPLE = 64 * 1024  #: bytes that the delimiter is told from, and types are guessed from
 _LINE = 4 * LONGEST  # characters of a line of the file, of which a row may have many
 _MARK = "\ufeff"
 
@@ -33,24 +33,26 @@ _MARK = "\ufeff"
 class CsvFile:
     """A CSV file that is open, and whose header is known; it blocks."""
 
-    def __init__(self, path: Path, shape: Shape, *, block: int = BLOCK) -> None:
+    def __init__(
+        self, path: Path, shape: Shape, *, block: int = BLOCK, sample: int = SAMPLE
+    ) -> None:
         self._path = path
         self._file = open_any(path)
         try:
-            start = self._start()
+            start = self._start(sample)
             _refuse_other(path, start)
             asked = dialect.checked(shape)
             encoding = asked.encoding or dialect.encoding_of(start)
-            sample = _sample(start, encoding)
+            first = _first_lines(start, encoding, is_cut=len(start) > sample)
             is_tsv = bare(path.name).lower().endswith(".tsv")
-            delimiter = asked.delimiter or ("\t" if is_tsv else dialect.delimiter_of(sample))
+            delimiter = asked.delimiter or ("\t" if is_tsv else dialect.delimiter_of(first))
             self.shape = Shape(delimiter, encoding)
             blocks = chain([start] if start else [], self._blocks(block))
-            self._lines = _TextLines(path, blocks, encoding, _remedy(shape))
+            self._lines = _TextLines(path, blocks, encoding, _remedy(encoding))
             csv.field_size_limit(max(LONGEST, csv.field_size_limit()))
             self._rows = csv.reader(self._lines, delimiter=delimiter, strict=True)
             self._names = self._header()
-            self.columns = _guessed(self._names, sample, delimiter)
+            self.columns = _guessed(self._names, first, delimiter)
         except BaseException:
             self.close()
             raise
@@ -59,10 +61,10 @@ class CsvFile:
         """Let go of the file."""
         self._file.close()
 
-    def _start(self) -> bytes:
+    def _start(self, size: int) -> bytes:
         """Enough to tell how the rest is written; a packed file comes in smaller pieces."""
         start = b""
-        while len(start) <= _SAMPLE and (block := read_block(self._file, _SAMPLE, self._path)):
+        while len(start) <= size and (block := read_block(self._file, size, self._path)):
             start += block
         return start
 
@@ -177,17 +179,17 @@ class _TextLines:
             yield text, fault
 
 
-def _remedy(asked: Shape) -> str:
-    if asked.encoding is None:
+def _remedy(encoding: str) -> str:
+    if codecs.lookup(encoding).name == "utf-8":
         return "save it as UTF-8, or name its encoding, such as --encoding cp1252"
     return "name its true --encoding, or save it as UTF-8 and name none"
 
 
-def _sample(start: bytes, encoding: str) -> list[str]:
+def _first_lines(start: bytes, encoding: str, *, is_cut: bool) -> list[str]:
     """The first lines, without the last one if it was cut."""
-    text = codecs.getincrementaldecoder(encoding)("ignore").decode(start[:_SAMPLE])
+    text = codecs.getincrementaldecoder(encoding)("ignore").decode(start)
     lines = list(StringIO(text.removeprefix(_MARK), newline=""))
-    return lines[:-1] if len(start) > _SAMPLE else lines
+    return lines[:-1] if is_cut else lines
 
 
 def _refuse_other(path: Path, start: bytes) -> None:
