@@ -17,6 +17,7 @@ from anyio import to_thread
 
 from ..errors import BatchrunnerError, DiskError, InputError, UsageError
 from .packing import Packing, Readable, Unpacked, bare, by_content, by_name
+from .shape import PLAIN, Column, Noun
 from .splitting import Splitter
 from .strict import LONGEST
 
@@ -28,6 +29,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 class Source:
     """An async iterator over lists of lines, as bytes without their newlines."""
+
+    noun: Noun = "line"
+    columns: tuple[Column, ...] | None = None
+    shape = PLAIN
 
     def __init__(
         self, path: str | os.PathLike[str], *, block: int = BLOCK, longest: int = LONGEST
@@ -103,13 +108,18 @@ class Source:
 
 def open_file(path: Path) -> Readable:
     """``path``, opened for reading what is inside of it."""
-    packing = by_name(path.name)
     suffix = Path(bare(path.name)).suffix
     if suffix.lower() not in _PLAIN:
         raise UsageError(
-            f"{path} is a {suffix} file, which cannot be read:"
-            " the input must be .jsonl or .ndjson, each also .gz or .zst"
+            f"{path} is a {suffix} file, which cannot be read: the input must be .jsonl, .ndjson,"
+            " .csv or .tsv, each also .gz or .zst, or .parquet"
         )
+    return open_any(path)
+
+
+def open_any(path: Path) -> Readable:
+    """The same, whatever its name says of what is inside."""
+    packing = by_name(path.name)
     try:
         _check_kind(path, packing)
         return Unpacked(path, packing) if packing else path.open("rb", buffering=0)
