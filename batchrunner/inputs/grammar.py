@@ -84,7 +84,7 @@ def _checked(tree: nodes.Template, place: str) -> None:
     for node in tree.find_all(nodes.Node):
         reason = _no_part(node) or _no_name(node) or _no_shape(node)
         if reason:
-            raise BadTemplateError(place, node.lineno, reason)
+            raise BadTemplateError(place, node.lineno or 1, reason)
 
 
 def _no_part(node: nodes.Node) -> str | None:
