@@ -1,4 +1,4 @@
-"""Request bodies of every endpoint: made of a prompt, filled up, and measured.
+"""Request bodies of every endpoint: made of messages, filled up, and measured.
 
 What is the same thing to a user has another name at each of them: a system message is called
 ``instructions`` by ``/responses``, and an embedding has neither that nor a longest answer.
@@ -13,13 +13,6 @@ from .strict import RefusedError
 Body = dict[str, Any]
 
 _INSTRUCTIONS = frozenset({"system", "developer"})
-
-
-def of_prompt(prompt: str, path: str) -> Body:
-    """A request that says nothing but ``prompt``."""
-    if path == EMBEDDINGS:
-        return {"input": prompt}
-    return of_messages([{"role": "user", "content": prompt}], path)
 
 
 def of_messages(messages: list[dict[str, Any]], path: str) -> Body:
@@ -77,9 +70,7 @@ def _is_instructed(given: str | list[Any]) -> bool:
 
 def answer_tokens(body: Body, path: str) -> int | None:
     """The most that an answer may use; None where it is open."""
-    if path == EMBEDDINGS:
-        return 0
-    if path == RESPONSES:
-        return body.get("max_output_tokens")
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
-    return most and most * (body.get("n") or 1)
+    if path == CHAT:
+        most = body.get("max_completion_tokens") or body.get("max_tokens")
+        return most and most * (body.get("n") or 1)
+    return body.get("max_output_tokens") if path == RESPONSES else 0

@@ -18,9 +18,9 @@ from hashlib import blake2b
 from typing import Any
 
 from ..model import Job
-from .bodies import answer_tokens, fill, of_messages, of_prompt
+from .bodies import answer_tokens, fill, of_messages
 from .defaults import NO_DEFAULTS, Defaults, Template
-from .request import INPUT_OF, PATHS, REFUSED, check, check_model
+from .request import EMBEDDINGS, INPUT_OF, PATHS, REFUSED, check, check_model
 from .rows import id_column, params_of
 from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
@@ -179,7 +179,9 @@ def _take_prompt(values: dict[str, Any], path: str) -> None:
     if type(prompt) is not str or not prompt:
         found = "empty" if prompt == "" else kind(prompt)
         raise RefusedError(f"prompt must be a text; it is {found}")
-    values |= of_prompt(prompt, path)
+    values[INPUT_OF[path]] = (
+        prompt if path == EMBEDDINGS else [{"role": "user", "content": prompt}]
+    )
 
 
 def _nothing_to_ask(values: dict[str, Any], path: str) -> str:
