@@ -4,6 +4,7 @@ The walk over the template refuses what a prompt does not need, before there is 
 is rewritten so that every loop, every comparison and every text that is made pays its budget.
 """
 
+import math
 from functools import cache
 
 from jinja2 import Template, TemplateSyntaxError, nodes
@@ -16,6 +17,7 @@ from .strict import quoted
 
 ROW = "row"  #: the whole row, for columns whose names are no identifiers; also of a column ``row``
 LONGEST = 1024 * 1024  #: characters of a template
+MOST_TOKENS = 10_000  #: of what stands in its braces; what is read of them takes a second
 
 _PLAIN = (nodes.Const, nodes.List, nodes.Tuple, nodes.Dict, nodes.Pair, nodes.Neg)
 _ALLOWED = frozenset(
@@ -57,6 +59,7 @@ def compiled(place: str, source: str) -> tuple[Template, frozenset[str]]:
         raise BadTemplateError(place, 1, f"a template has {LONGEST:,} characters at most")
     sandbox = _sandbox()
     try:
+        _measured(sandbox, source, place)
         tree = sandbox.parse(source)
         _checked(tree, place)
         columns = _columns(tree)
@@ -71,6 +74,14 @@ def compiled(place: str, source: str) -> tuple[Template, frozenset[str]]:
         raise
     except (ValueError, OverflowError):  # of a number with thousands of digits
         raise BadTemplateError(place, 1, "holds a number that is too large") from None
+
+
+def _measured(sandbox: Sandbox, source: str, place: str) -> None:
+    """Refuse a template that would take long to read."""
+    for number, (line, _, _) in enumerate(sandbox.lex(source)):
+        if number == MOST_TOKENS:
+            reason = f"has more than {MOST_TOKENS:,} names and signs in braces: write less"
+            raise BadTemplateError(place, line, reason)
 
 
 def _syntax(error: TemplateSyntaxError) -> str:
@@ -108,6 +119,8 @@ def _no_name(node: nodes.Node) -> str | None:
 
 def _no_shape(node: nodes.Node) -> str | None:
     match node:
+        case nodes.Const(value=float(number)) if not math.isfinite(number):
+            return "holds a number that is too large"
         case nodes.For() if node.recursive:
             return "a loop cannot be recursive"
         case nodes.Filter() | nodes.Test() if node.dyn_args or node.dyn_kwargs:
