@@ -23,6 +23,7 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
+    inputs.strictness inputs.schema
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
     inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
