@@ -35,7 +35,7 @@ LAYERS = """
 
     sdk faults wire stats prices
 
-    pool hedge caller runner fleet
+    pool hedge answers caller runner fleet
 
     identity ledger summary gate supervisor signals publishing
     verify status

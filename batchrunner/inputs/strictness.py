@@ -146,18 +146,24 @@ def _strict(schema: Any, root: Mapping[str, Any], inlined: tuple[str, ...]) -> A
         made["anyOf"] = made.pop("oneOf", [])
     if "$ref" in made and len(made) > 1:
         return _without_ref(made, root, inlined)
-    for name in ("properties", *_DEFINITIONS):
-        if name in made:
-            path = inlined if name == "properties" else ()
-            made[name] = {key: _strict(part, root, path) for key, part in made[name].items()}
-    if "anyOf" in made:
-        made["anyOf"] = [_strict(part, root, inlined) for part in _listed(made, "anyOf")]
-    if "items" in made:
-        made["items"] = _strict(made["items"], root, inlined)
     if made.get("type") == "object":
         made.setdefault("additionalProperties", False)
         made["required"] = list(made.setdefault("properties", {}))
-    return made
+    return made | dict(_strict_parts(made, root, inlined))
+
+
+def _strict_parts(
+    made: dict[str, Any], root: Mapping[str, Any], inlined: tuple[str, ...]
+) -> Iterator[tuple[str, Any]]:
+    """The keywords of one schema that hold others."""
+    for name in ("properties", *_DEFINITIONS):
+        if name in made:
+            path = inlined if name == "properties" else ()
+            yield name, {key: _strict(part, root, path) for key, part in made[name].items()}
+    if "anyOf" in made:
+        yield "anyOf", [_strict(part, root, inlined) for part in _listed(made, "anyOf")]
+    if "items" in made:
+        yield "items", _strict(made["items"], root, inlined)
 
 
 def _without_ref(made: dict[str, Any], root: Mapping[str, Any], inlined: tuple[str, ...]) -> Any:
