@@ -23,6 +23,7 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
+    inputs.strictness inputs.schema
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
     inputs.defaults inputs.bodies inputs.rows
     inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
@@ -36,7 +37,7 @@ LAYERS = """
 
     sdk faults wire stats prices
 
-    pool hedge caller runner fleet
+    pool hedge answers caller runner fleet
 
     identity ledger summary gate supervisor signals publishing
     verify status
