@@ -30,6 +30,7 @@ from .inputs.feed import Feed
 from .inputs.identity import identify
 from .inputs.packing import bare
 from .inputs.request import ENDPOINTS
+from .inputs.schema import response_format
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
@@ -124,13 +125,14 @@ def _refuse_same(source: Path, output: Path) -> None:
 
 def defaults(settings: Settings) -> Defaults:
     """What lines get where they do not say."""
-    made_by = template(settings)
+    made_by, shape = template(settings), settings.answer_schema
     return Defaults(
         settings.model,
         settings.system if made_by is None else None,
         settings.temperature,
         settings.max_tokens,
         path=ENDPOINTS[settings.endpoint],
+        response_format=None if shape is None else response_format(shape),
         template=made_by,
         params=settings.params,
         id_column=settings.id_column,

@@ -12,6 +12,7 @@ import orjson
 
 from ..config import Settings
 from ..errors import ConfigError
+from . import schema
 from .request import EMBEDDINGS, ENDPOINTS, check
 from .strict import RefusedError
 
@@ -34,6 +35,8 @@ def filled(settings: Settings) -> Settings:
         found |= {"prompt": _text(settings.prompt_file), "prompt_file": None}
     if settings.messages_file is not None:
         found |= {"messages": _messages(settings.messages_file), "messages_file": None}
+    if settings.schema_file is not None:
+        found |= {"answer_schema": schema.load(settings.schema_file), "schema_file": None}
     full = settings.model_copy(update=found) if found else settings
     _refuse_idle(full)
     template(full, settings.prompt_file or settings.messages_file)

@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from batchrunner.batch import defaults
 from batchrunner.config import Settings
 from batchrunner.errors import ConfigError
 from batchrunner.inputs.contents import filled, template
@@ -122,3 +123,20 @@ def test_settings_that_do_not_belong_together_are_refused(given, why):
 
 def test_braces_in_a_system_message_are_no_template_where_there_are_no_rows():
     assert filled(Settings(system="Answer as {{ json }")).system == "Answer as {{ json }"
+
+
+def test_a_schema_stands_in_a_file_and_belongs_to_the_meaning(file):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    settings = filled(Settings(schema_file=file(orjson.dumps(schema), "s.json")))
+
+    assert settings.answer_schema["properties"] == schema["properties"]
+    assert settings.schema_file is None
+    assert settings.fingerprint != Settings().fingerprint
+    assert filled(settings) == settings
+    assert defaults(settings).response_format["type"] == "json_schema"
+
+
+def test_a_schema_is_nothing_for_embeddings_even_in_a_file(file):
+    name = file(b'{"type": "object"}', "s.json")
+
+    assert refused(schema_file=name, endpoint="embeddings").startswith("--schema means nothing")
