@@ -21,6 +21,8 @@ from .strict import RefusedError
 
 Row = Mapping[str, Any]
 
+_INSTRUCTIONS = frozenset({"system", "developer"})
+
 
 @dataclass(frozen=True, slots=True)
 class RowTemplate:
@@ -44,7 +46,7 @@ class RowTemplate:
         if all(_is_blank(message) for message in messages):
             raise RefusedError("makes an empty prompt: its columns are empty")
         system = _made(self._system, variables)
-        if system and not any(m.get("role") in ("system", "developer") for m in messages):
+        if system:
             messages.insert(0, {"role": "system", "content": system})
         return messages
 
@@ -56,6 +58,8 @@ def compile_prompt(prompt: str, system: str | None = None) -> RowTemplate:
 
 def compile_messages(messages: Sequence[Mapping[str, Any]], system: str | None) -> RowTemplate:
     """Messages whose texts are templates, and everything else is as it is."""
+    if any(message.get("role") in _INSTRUCTIONS for message in messages):
+        system = None
     return _template(_texts(list(messages), "messages"), system)
 
 
@@ -107,7 +111,7 @@ def _made(value: Any, variables: dict[str, Any]) -> Any:
 
 def _is_blank(message: dict[str, Any]) -> bool:
     """Whether a message says nothing, or is none of the user."""
-    if message.get("role") in ("system", "developer"):
+    if message.get("role") in _INSTRUCTIONS:
         return True
     content = message.get("content")
     if isinstance(content, list):

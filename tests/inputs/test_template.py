@@ -335,7 +335,7 @@ class TestMessages:
                 ],
             },
         ]
-        template = compile_messages(messages, "unused")
+        template = compile_messages(messages, "{{ unused }}")
 
         made = template.messages({"tone": "brief", "title": 'a "quote"\n', "url": "https://x/1"})
 
