@@ -7,8 +7,9 @@ from random import Random
 
 import anyio
 
+from .answers import Answers, Complaint
 from .hedge import Hedge
-from .model import CANCELLED, Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .model import CANCELLED, INVALID, Attempt, Failure, Fault, Job, Reply, Result, Usage
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
 from .policy.router import NO_REGIONS, Lease
@@ -38,6 +39,7 @@ class _Ended:
     attempt: Attempt
     verdict: Verdict
     reply: Reply | None
+    complaint: Complaint | None = None  #: what is wrong with an answer
 
     @property
     def is_last_word(self) -> bool:
@@ -56,6 +58,11 @@ class _Journey:
     too_small: set[str] = field(default_factory=set)  #: regions whose limit the job exceeds
     faults: int = 0
     rounds: int = 0
+    reasks: int = 0  #: times that an answer was asked for again
+    asks: Job = field(init=False)  #: the job, and behind it what was wrong with the last answer
+
+    def __post_init__(self) -> None:
+        self.asks = self.job
 
     @property
     def avoid(self) -> frozenset[str]:
@@ -74,7 +81,8 @@ class Caller:
     Being throttled costs a job neither an attempt nor a place: it goes back to the pool, which
     knows where it may go next and when. A fault costs an attempt, and the job goes elsewhere;
     when every region has failed it, it rests before the next round. While all regions are down
-    at once, that is an outage and not the job's affair: then a fault costs it nothing.
+    at once, that is an outage and not the job's affair: then a fault costs it nothing. An answer
+    that breaks the schema is told so and asked for again, which is a request like any other.
     """
 
     pool: RegionPool
@@ -83,6 +91,8 @@ class Caller:
     rng: Random
     closed: anyio.Event = field(default_factory=anyio.Event)  #: set when the pool closes
     hedge: Hedge | None = None  #: None sends nothing twice
+    answers: Answers | None = None  #: None takes every answer
+    max_reasks: int = 0  #: times that an answer which breaks the schema is asked for again
     left: Callable[[Sequence[Attempt]], None] = lambda _: None  #: told the attempts of such jobs
 
     async def call(self, job: Job) -> Result | None:
@@ -95,9 +105,8 @@ class Caller:
             raise
 
     async def _travel(self, journey: _Journey) -> Result | None:
-        job = journey.job
         while True:
-            lease = await self.pool.lease(job, journey.avoid, journey.since)
+            lease = await self.pool.lease(journey.asks, journey.avoid, journey.since)
             if lease is None:
                 if (result := self._no_region(journey)) is not None:
                     return result
@@ -123,7 +132,7 @@ class Caller:
             journey.failed.clear()
             return None
         targets = self.pool.targets(journey.job.model)
-        fitting = {region.name for region in targets if region.fits(journey.job)}
+        fitting = {region.name for region in targets if region.fits(journey.asks)}
         if not targets or not fitting <= journey.too_small:
             return None
         message = "the job is larger than the limit of every region: shorten it or its max_tokens"
@@ -148,14 +157,14 @@ class Caller:
 
             async def again() -> None:
                 await anyio.sleep(patience)
-                other = self.pool.lease_nowait(journey.job, journey.avoid | sent)
+                other = self.pool.lease_nowait(journey.asks, journey.avoid | sent)
                 if other is not None:
                     sent.add(other.region.name)
                     await attempt(other)
 
             group.start_soon(attempt, lease)
             group.start_soon(again)
-        ended.sort(key=lambda one: not one.is_last_word)
+        ended.sort(key=lambda one: (not one.is_last_word, one.complaint is not None))
         if not ended[0].is_last_word:
             return ended
         late = [one.attempt for one in ended[1:] if one.is_last_word]  # by less than a moment
@@ -164,7 +173,7 @@ class Caller:
             for attempt in journey.attempts[before:]
             if attempt is not ended[0].attempt
         ] + [ended[0].attempt]
-        return ended
+        return ended[:1]
 
     async def _attempt(self, journey: _Journey, lease: Lease) -> _Ended:
         """Send once, note how it ended, and give the lease back whatever happens."""
@@ -174,7 +183,7 @@ class Caller:
         limits = NOTHING
         reply: Reply | None = None
         try:
-            outcome = await self.send(region, journey.job)
+            outcome = await self.send(region, journey.asks)
             verdict = judge(outcome)
             if isinstance(outcome, Reply):
                 reply, limits = outcome, advertised(outcome.headers)
@@ -185,17 +194,26 @@ class Caller:
         status = None if reply is None else reply.status
         cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
         attempt = Attempt(region, verdict.outcome, status, clock() - lease.sent, cause)
+        complaint = self._complaint(verdict, reply)
+        if complaint is not None and isinstance(verdict, Answered):
+            attempt = Attempt(region, INVALID, status, attempt.seconds, None, verdict.usage)
         journey.attempts.append(attempt)
         if self.hedge is not None and isinstance(verdict, Answered):
             self.hedge.learn(attempt.seconds)
-        return _Ended(attempt, verdict, reply)
+        return _Ended(attempt, verdict, reply, complaint)
+
+    def _complaint(self, verdict: Verdict, reply: Reply | None) -> Complaint | None:
+        """What is wrong with an answer, where anything can be."""
+        if self.answers is None or reply is None or not isinstance(verdict, Answered):
+            return None
+        return self.answers.complaint(reply.body)
 
     async def _decide(self, journey: _Journey, ended: _Ended) -> Result | None:
         """What a verdict means for the job; None sends it to the next region."""
         journey.reply = ended.reply
         match ended.verdict:
             case Answered(usage):
-                return journey.end(usage=usage)
+                return self._answered(journey, usage, ended.complaint)
             case Refused(code, message):
                 return journey.end(Failure(code, message, retryable=False))
             case Oversized():
@@ -209,6 +227,18 @@ class Caller:
                 await self._rest(HINDRANCE_PAUSE)
             case Throttled() | Barred():
                 pass
+        return None
+
+    def _answered(
+        self, journey: _Journey, usage: Usage, complaint: Complaint | None
+    ) -> Result | None:
+        """The end; or None, to say what is wrong with the answer where that may help."""
+        if complaint is None:
+            return journey.end(usage=usage)
+        if complaint.is_final or journey.reasks >= self.max_reasks:
+            return journey.end(complaint.failure)
+        journey.reasks += 1
+        journey.asks = complaint.again(journey.job)
         return None
 
     async def _rest(self, seconds: float) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
+from .answers import Answers
 from .caller import Caller
 from .config import Settings
 from .hedge import Hedge
@@ -81,7 +82,16 @@ async def open_caller(
         retry = Retry(settings.max_attempts)
         pool = RegionPool(make_router(settings, before, spent))
         hedge = Hedge() if settings.hedge else None
-        yield Caller(pool, wire.send, retry, jitter, hedge=hedge)
+        schema = settings.answer_schema
+        yield Caller(
+            pool,
+            wire.send,
+            retry,
+            jitter,
+            hedge=hedge,
+            answers=None if schema is None else Answers(schema),
+            max_reasks=settings.max_reasks,
+        )
 
 
 def _governor(settings: Settings, before: Stats, spent: float) -> Governor:

@@ -60,6 +60,7 @@ class Usage:
 
 
 CANCELLED = "cancelled"  #: the outcome of an attempt that a signal has ended
+INVALID = "invalid"  #: … that was answered, and not as the schema wants it
 OVERTAKEN = "overtaken"  #: … of one that was slower than the second one, elsewhere
 
 
@@ -72,6 +73,7 @@ class Attempt:
     status: int | None  #: None where there was no reply
     seconds: float
     cause: str | None = None  #: which limit throttled it: ``requests``, ``tokens``, ``capacity`` …
+    usage: Usage | None = None  #: of an answer that was paid and not taken
 
     def overtaken(self) -> Self:
         """The same, slower than the second one."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .model import CANCELLED, OVERTAKEN, Attempt, Result, Usage
+from .model import CANCELLED, INVALID, OVERTAKEN, Attempt, Result, Usage
 from .policy.router import MAY_BE_BILLED
 from .policy.verdict import usage_of
 
@@ -79,6 +79,8 @@ class RegionUsage:
             self.throttled[attempt.cause or "other"] += 1
         else:
             self.errors[attempt.outcome] += 1
+        if attempt.usage is not None:
+            self.models.setdefault(attempt.usage.model, Tokens()).add(attempt.usage)
 
     @property
     def tokens(self) -> Tokens:
@@ -95,6 +97,7 @@ class Stats:
 
     ok: int = 0
     failed: int = 0
+    reasks: int = 0  #: calls for jobs of which an answer had broken the schema
     codes: Counter[str] = field(default_factory=Counter)  #: of the failures
     regions: dict[str, RegionUsage] = field(default_factory=dict)
 
@@ -105,10 +108,7 @@ class Stats:
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a results file, as decoded JSON."""
-        attempts = [
-            Attempt(a["region"], a["outcome"], a["status"], a["s"], a.get("cause"))
-            for a in line["attempts"]
-        ]
+        attempts = [_attempt(attempt) for attempt in line["attempts"]]
         code = line["error"] and line["error"]["code"]
         self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
 
@@ -119,8 +119,11 @@ class Stats:
 
     def add_attempts(self, attempts: Sequence[Attempt]) -> None:
         """Take in the calls for a job that has no last word yet."""
+        is_again = False
         for attempt in attempts:
             self.region(attempt.region).add(attempt)
+            self.reasks += is_again
+            is_again = is_again or attempt.outcome == INVALID
 
     def withdraw(self, line: Mapping[str, Any]) -> None:
         """Forget that a job failed, since it runs again; what its calls took still counts."""
@@ -153,6 +156,11 @@ class Stats:
     def calls(self) -> int:
         """Requests sent."""
         return sum(region.calls for region in self.regions.values())
+
+    @property
+    def invalid(self) -> int:
+        """Answers that were paid and not taken: they broke the schema."""
+        return sum(region.errors[INVALID] for region in self.regions.values())
 
     @property
     def wasted_calls(self) -> int:
@@ -188,7 +196,9 @@ class Stats:
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """What ``as_json`` gave."""
-        stats = cls(saved["ok"], saved["failed"], Counter(saved["codes"]))
+        stats = cls(
+            saved["ok"], saved["failed"], saved.get("reasks", 0), codes=Counter(saved["codes"])
+        )
         for name, region in saved["regions"].items():
             stats.regions[name] = RegionUsage(
                 calls=region["calls"],
@@ -204,6 +214,19 @@ class Stats:
                 peak_in_flight=region["peak_in_flight"],
             )
         return stats
+
+
+def _attempt(saved: Mapping[str, Any]) -> Attempt:
+    """An attempt, as a line has it."""
+    usage = saved.get("usage")
+    return Attempt(
+        saved["region"],
+        saved["outcome"],
+        saved["status"],
+        saved["s"],
+        saved.get("cause"),
+        None if usage is None else Usage(**usage),
+    )
 
 
 def _add(total: Any, part: Any) -> None:

@@ -102,6 +102,7 @@ class Summary:
             "cost_usd": _total(self.cost_usd.values()),
             "models": dict(stats.models),
             "fallback": self.fallback,
+            "reasks": {"calls": stats.reasks, "invalid_answers": stats.invalid},
             "hedges": {"calls": self.hedged, "cost_usd": self._hedges_usd()},
             "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,

@@ -23,8 +23,11 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
+    inputs.strictness inputs.schema
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
     inputs.broken inputs.shape
+    inputs.defaults inputs.bodies inputs.special
+    inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
     inputs.jsonl inputs.packing inputs.source
     inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
     inputs.new_columns inputs.glimpse
@@ -38,7 +41,7 @@ LAYERS = """
 
     sdk faults wire stats prices
 
-    pool hedge caller runner fleet
+    pool hedge answers caller runner fleet
 
     identity ledger summary gate supervisor signals publishing
     verify status

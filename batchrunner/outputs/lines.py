@@ -159,7 +159,7 @@ def _error(failure: Failure | None) -> dict[str, Any] | None:
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    record = {
+    record: dict[str, Any] = {
         "region": attempt.region,
         "outcome": attempt.outcome,
         "status": attempt.status,
@@ -167,6 +167,13 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
     if attempt.cause is not None:
         record["cause"] = attempt.cause
+    if (usage := attempt.usage) is not None:
+        record["usage"] = {
+            "model": usage.model,
+            "prompt": usage.prompt,
+            "completion": usage.completion,
+            "cached": usage.cached,
+        }
     return record
 
 

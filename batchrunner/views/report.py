@@ -54,6 +54,11 @@ def _extras(summary: Summary) -> list[str]:
         lines.append(f"openai gave {fallback['share']:.1%} of the answers{cost}")
     if fallback["held_back"]:
         lines.append(f"openai was held back: {fallback['held_back']}")
+    if invalid := summary.progress.stats.invalid:
+        reasks = summary.progress.stats.reasks
+        lines.append(
+            f"{invalid:,} answers were not taken (--schema); {reasks:,} calls asked again"
+        )
     if summary.hedged:
         lines.append(f"{summary.hedged:,} calls were overtaken by a second one (--hedge)")
     return lines

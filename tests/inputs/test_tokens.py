@@ -6,7 +6,8 @@ import sys
 import orjson
 import pytest
 
-from batchrunner.inputs.jsonl import Defaults, parse
+from batchrunner.inputs.defaults import Defaults
+from batchrunner.inputs.jsonl import parse
 from batchrunner.inputs.tokens import ANSWER, AROUND, counter
 
 WITHOUT = """
