@@ -75,7 +75,7 @@ def parse(
         name, path, model, body, answer_tokens = read(line, ordinal, defaults)
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
-    tokens = None if count is None else count(model, body)
+    tokens = None if count is None else count(path, model, body)
     return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
 
 
