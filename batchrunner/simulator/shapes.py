@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 Schema = Mapping[str, Any]
 
@@ -47,15 +47,6 @@ class Shaper:
         self._root = schema
         self._digest = digest
         self._state = number
-        self._makers: dict[str, Callable[[Schema, str, int], Any]] = {
-            "object": self._object,
-            "array": self._array,
-            "string": self._string,
-            "integer": self._integer,
-            "number": self._number,
-            "boolean": lambda schema, name, depth: self._below(2) == 1,  # noqa: ARG005  # all makers take the same
-            "null": lambda schema, name, depth: None,  # noqa: ARG005  # all makers take the same
-        }
 
     def make(self) -> Any:
         """A value that conforms."""
@@ -82,7 +73,8 @@ class Shaper:
             return choices[self._below(len(choices))]
         if depth > BOTTOM:
             return None
-        return self._makers[_type(schema, depth)](schema, name, depth)
+        kind = _type(schema, depth)
+        return self._MAKERS[kind if kind in self._MAKERS else "string"](self, schema, name, depth)
 
     def _resolve(self, schema: Any, depth: int) -> Schema:
         """Follow references and choose among alternatives until a plain schema is left."""
@@ -136,6 +128,12 @@ class Shaper:
         text = f"{self._digest} {name}".ljust(int(schema.get("minLength", 0)), ".")
         return text[: int(schema.get("maxLength", len(text)))]
 
+    def _boolean(self, schema: Schema, name: str, depth: int) -> bool:  # noqa: ARG002  # all makers take the same
+        return self._below(2) == 1
+
+    def _null(self, schema: Schema, name: str, depth: int) -> None:
+        pass
+
     def _integer(self, schema: Schema, name: str, depth: int) -> int:  # noqa: ARG002  # all makers take the same
         return int(self._step(schema, schema.get("multipleOf") or 1))
 
@@ -157,6 +155,16 @@ class Shaper:
         found = (least + self._below(max(1, most - least + 1))) * step
         return found if isinstance(step, int) else round(found, 9)
 
+    _MAKERS: ClassVar[dict[str, Callable[["Shaper", Schema, str, int], Any]]] = {
+        "object": _object,
+        "array": _array,
+        "string": _string,
+        "integer": _integer,
+        "number": _number,
+        "boolean": _boolean,
+        "null": _null,
+    }
+
 
 def _excluded(schema: Schema, name: str) -> tuple[float, ...]:
     return (schema[name],) if name in schema else ()
@@ -177,7 +185,7 @@ def _type(schema: Schema, depth: int) -> str:
     kind = schema.get("type") or _implied(schema)
     if isinstance(kind, list):
         kind = "null" if depth >= DEEP and "null" in kind else kind[0]
-    return kind if kind in _TYPES else "string"
+    return str(kind)
 
 
 def _implied(schema: Schema) -> str:
@@ -185,9 +193,6 @@ def _implied(schema: Schema) -> str:
     if "properties" in schema or "required" in schema:
         return "object"
     return "array" if "items" in schema or "prefixItems" in schema else "string"
-
-
-_TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
 
 
 def _choose(choices: list[Any], depth: int) -> Any:
