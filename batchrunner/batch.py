@@ -24,10 +24,12 @@ from .environment import load_settings
 from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
 from .fleet import open_caller
 from .identity import is_done
+from .inputs.contents import filled, template
+from .inputs.defaults import Defaults
 from .inputs.feed import Feed
 from .inputs.identity import identify
-from .inputs.jsonl import Defaults
 from .inputs.packing import bare
+from .inputs.request import ENDPOINTS
 from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
@@ -68,7 +70,7 @@ async def run_async(
     Raises a BatchrunnerError where the run cannot start or cannot go on; a run that stops early
     says so in its summary.
     """
-    settings = settings or load_settings()
+    settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
     require_targets(settings)
     _counter(settings)
     path = _output_path(input_, output)
@@ -122,7 +124,17 @@ def _refuse_same(source: Path, output: Path) -> None:
 
 def defaults(settings: Settings) -> Defaults:
     """What lines get where they do not say."""
-    return Defaults(settings.model, settings.system, settings.temperature, settings.max_tokens)
+    made_by = template(settings)
+    return Defaults(
+        settings.model,
+        settings.system if made_by is None else None,
+        settings.temperature,
+        settings.max_tokens,
+        path=ENDPOINTS[settings.endpoint],
+        template=made_by,
+        params=settings.params,
+        id_column=settings.id_column,
+    )
 
 
 def _counter(settings: Settings) -> Count | None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import orjson
 
 from . import runner
@@ -12,6 +13,7 @@ from .config import Settings, require_targets
 from .environment import load_settings
 from .errors import BatchrunnerError, InputError, NoTargetError, raise_first
 from .fleet import open_caller
+from .inputs.contents import filled
 from .inputs.jsonl import BadLine, parse
 from .inputs.tokens import counter
 from .model import Job, Result
@@ -27,7 +29,7 @@ async def stream(
     line that is no job, and NoTargetError for one that no region serves. Who leaves the loop
     early wraps the iterator in ``contextlib.aclosing``, so that nothing more is sent.
     """
-    settings = settings or load_settings()
+    settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
     require_targets(settings)
     results, done = anyio.create_memory_object_stream[Result]()
     try:

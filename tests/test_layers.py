@@ -24,6 +24,8 @@ LAYERS = """
 
     inputs
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.defaults inputs.bodies inputs.rows
+    inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
     inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 
     outputs

@@ -10,8 +10,8 @@ import pytest
 
 from batchrunner.config import Settings
 from batchrunner.errors import DiskError
+from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.feed import Feed
-from batchrunner.inputs.jsonl import Defaults
 from batchrunner.stats import Stats
 from batchrunner.supervisor import Supervisor
 from tests.test_scenarios import region, scenario

@@ -6,7 +6,8 @@ from typing import Self
 from anyio import CancelScope, Lock
 
 from ..model import Job
-from .jsonl import NO_DEFAULTS, BadLine, Defaults, fingerprint, parse
+from .defaults import NO_DEFAULTS, Defaults
+from .jsonl import BadLine, fingerprint, parse
 from .tokens import Count
 
 

@@ -1,13 +1,15 @@
 """One line of JSON Lines to one job.
 
-A line has one of three forms:
+A line has one of four forms:
 
     {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"messages": …}}
     {"id": "a", "messages": [{"role": "user", "content": "…"}], …}
     {"id": "a", "prompt": "…", …}
+    {"id": "a", "title": "…", …}
 
-The first is the Batch format of OpenAI and Azure; the others are request bodies with an id, which
-may be missing. In the last the prompt becomes the only message.
+The first is the Batch format of OpenAI and Azure; the next are request bodies with an id, which
+may be missing; a prompt becomes the only message. Where there is a template, every line has the
+last form, a row: its columns are data, and the request is made by the template.
 """
 
 import re
@@ -15,29 +17,21 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from ..model import Job
-from .request import PATHS, REFUSED, check, check_model
-from .strict import RefusedError, dump, kind, load
+from ..model import EMBEDDINGS, Job
+from .bodies import answer_tokens, fill, of_messages
+from .defaults import NO_DEFAULTS, Defaults, Template
+from .request import INPUT_OF, PATHS, REFUSED, check, check_model
+from .rows import id_column, params_of
+from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
+
+Parts = tuple[str, str, str, bytes, int | None]  #: id, path, model, body, answer tokens
 
 _LONGEST_ID = 512
 _ENVELOPE = frozenset({"method", "url", "body"})  # and an id, which is taken away first
-_INSTRUCTIONS = frozenset({"system", "developer"})
+_URLS = " or ".join(f'"{url}"' for url in PATHS if url.startswith("/v1/"))
 _UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What a job gets where its line does not say."""
-
-    model: str | None = None
-    system: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-
-
-NO_DEFAULTS = Defaults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,30 +68,49 @@ def parse(
     try:
         name, path, model, body, answer_tokens = read(line, ordinal, defaults)
     except RefusedError as refused:
-        return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
+        return BadLine(ordinal, mark, _id_of(line, defaults) or str(ordinal), str(refused))
     tokens = None if count is None else count(path, model, body)
     return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
 
 
-def read(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str, str, bytes, int | None]:
-    """The job on ``line``: id, path, model, body, answer tokens; or a ``RefusedError``."""
+def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:
+    """The job on ``line``, in parts; or a ``RefusedError``."""
     values = load(line)
+    if defaults.template is not None:
+        return _read_row(values, ordinal, defaults, defaults.template)
     id_ = _take_id(values)
-    path, at = PATHS["/chat/completions"], ""
+    path, at = defaults.path, ""
     if "body" in values:
         path, at = _open_envelope(values), "body."
         values = values["body"]
-    elif "messages" not in values:
-        _take_prompt(values)
-    check(values, at)
+    elif INPUT_OF[path] not in values:
+        _take_prompt(values, path)
+    check(values, at, path)
     model = values.pop("model", defaults.model)
     if model is None:
         raise RefusedError(f"{at}model is missing: write it, or use --model")
     check_model(model)
     if defaults is not NO_DEFAULTS:
-        _fill(values, defaults)
+        fill(values, path, defaults)
     name = str(ordinal) if id_ is None else id_
-    return name, path, model, dump(values), _answer_tokens(values)
+    return name, path, model, dump(values), answer_tokens(values, path)
+
+
+def _read_row(row: dict[str, Any], ordinal: int, defaults: Defaults, template: Template) -> Parts:
+    """The job that ``template`` makes of ``row``."""
+    id_, path = _id_of_row(row, defaults), defaults.path
+    params = {} if defaults.params is None else params_of(row, defaults.params, path)
+    body = of_messages(template.messages(row), path) | params
+    check(body, f"{defaults.params}." if params else "", path)
+    model = body.pop("model", defaults.model) or row.get("model")
+    if not model:
+        raise RefusedError("model is missing: use --model, or fill a column of this name")
+    if type(model) is not str:
+        raise RefusedError(f"model must be a text; it is {kind(model)}")
+    check_model(model)
+    fill(body, path, defaults)
+    name = str(ordinal) if id_ is None else id_
+    return name, path, model, dump(body), answer_tokens(body, path)
 
 
 def _take_id(values: dict[str, Any]) -> str | None:
@@ -108,6 +121,15 @@ def _take_id(values: dict[str, Any]) -> str | None:
     value = values.pop(name)
     if "id" in values:
         raise RefusedError("has both custom_id and id: keep one of them")
+    return _checked_id(name, value)
+
+
+def _id_of_row(row: dict[str, Any], defaults: Defaults) -> str | None:
+    column = id_column(row, defaults.id_column)
+    return None if column is None else _checked_id(quoted(column), row[column])
+
+
+def _checked_id(name: str, value: Any) -> str:
     if type(value) is int and -(2**53) < value < 2**53:
         return str(value)
     if type(value) is not str or not value:
@@ -120,10 +142,11 @@ def _take_id(values: dict[str, Any]) -> str | None:
     return value
 
 
-def _id_of(line: bytes) -> str | None:
+def _id_of(line: bytes, defaults: Defaults) -> str | None:
     """The id of a line that may be bad in any way."""
     try:
-        return _take_id(load(line))
+        values = load(line)
+        return _take_id(values) if defaults.template is None else _id_of_row(values, defaults)
     except RefusedError:
         return None
 
@@ -142,45 +165,37 @@ def _wrong_envelope(values: dict[str, Any]) -> str:
     for field in values:
         if field not in _ENVELOPE:
             reason = REFUSED.get(field, "does not belong beside body: move it there, or remove it")
-            return f"{_shown(field)} {reason}"
+            return f"{quoted(field)} {reason}"
     if values.get("method") != "POST":
         return f'method must be "POST"; it {_found(values, "method")}'
-    return f'url must be "/v1/chat/completions"; it {_found(values, "url")}'
+    return f"url must be {_URLS}; it {_found(values, 'url')}"
 
 
-def _take_prompt(values: dict[str, Any]) -> None:
-    """Replace the prompt by a message."""
+def _take_prompt(values: dict[str, Any], path: str) -> None:
+    """Replace the prompt by what the endpoint calls it."""
     if "prompt" not in values:
-        raise RefusedError("has neither messages, nor prompt, nor body: one of them is the job")
+        raise RefusedError(_nothing_to_ask(values, path))
     prompt = values.pop("prompt")
     if type(prompt) is not str or not prompt:
         found = "empty" if prompt == "" else kind(prompt)
         raise RefusedError(f"prompt must be a text; it is {found}")
-    values["messages"] = [{"role": "user", "content": prompt}]
+    values[INPUT_OF[path]] = (
+        prompt if path == EMBEDDINGS else [{"role": "user", "content": prompt}]
+    )
 
 
-def _fill(body: dict[str, Any], defaults: Defaults) -> None:
-    if defaults.temperature is not None:
-        body.setdefault("temperature", defaults.temperature)
-    if defaults.max_tokens is not None and "max_completion_tokens" not in body:
-        body.setdefault("max_tokens", defaults.max_tokens)
-    messages = body["messages"]
-    if defaults.system is not None and not any(m["role"] in _INSTRUCTIONS for m in messages):
-        messages.insert(0, {"role": "system", "content": defaults.system})
-
-
-def _answer_tokens(body: dict[str, Any]) -> int | None:
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
-    return most and most * (body.get("n") or 1)
+def _nothing_to_ask(values: dict[str, Any], path: str) -> str:
+    own = INPUT_OF[path]
+    if other := next((name for name in INPUT_OF.values() if name in values), None):
+        return f"has {other} and no {own}: say with --endpoint what it asks for"
+    return (
+        f"has neither {own}, nor prompt, nor body: one of them is the job;"
+        " of a row with other columns --prompt makes one"
+    )
 
 
 def _found(values: dict[str, Any], field: str) -> str:
     if field not in values:
         return "is missing"
     value = values[field]
-    return f"is {_shown(value) if type(value) is str else kind(value)}"
-
-
-def _shown(text: str) -> str:
-    """``text`` on one line, and no longer than a glance."""
-    return ascii(text if len(text) <= 60 else text[:59] + "…").replace("'", '"')
+    return f"is {quoted(value) if type(value) is str else kind(value)}"

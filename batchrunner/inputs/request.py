@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, NotRequired, Required
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
+from ..model import CHAT, EMBEDDINGS, RESPONSES
 from .strict import RefusedError, kind
 
-#: The paths that a job may be posted to, by the ``url`` of a Batch line.
-PATHS = {
-    "/v1/chat/completions": "/chat/completions",
-    "/chat/completions": "/chat/completions",
-}
+#: The field of a body that it cannot do without, by its path.
+INPUT_OF = {CHAT: "messages", RESPONSES: "input", EMBEDDINGS: "input"}
+#: The paths that a job may be posted to, by the ``url`` of a Batch line …
+PATHS = {version + path: path for path in INPUT_OF for version in ("/v1", "")}
+#: … and by the name of what lines without a ``url`` ask for
+ENDPOINTS = {"chat": CHAT, "responses": RESPONSES, "embeddings": EMBEDDINGS}
 
 _ELSEWHERE = "is no request field: keys and endpoints come from the environment, not from a job"
 _OPTION = "is no request field: "
@@ -43,13 +45,16 @@ _REFUSED = frozenset(REFUSED)
 Count = Annotated[int, Field(ge=1)]
 
 
+_Input = Annotated[str, Field(min_length=1)] | Annotated[list[Any], Field(min_length=1)]
+
+
 class _Message(TypedDict):
     __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]  # how pydantic is told
     role: Annotated[str, Field(min_length=1)]
     content: NotRequired[str | list[Any] | None]
 
 
-class _Body(TypedDict, total=False):
+class _Chat(TypedDict, total=False):
     """The fields that this program reads; the service judges the others."""
 
     __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
@@ -61,8 +66,33 @@ class _Body(TypedDict, total=False):
     stream: Literal[False] | None
 
 
-_validate = TypeAdapter(_Body).validator.validate_python
+class _Responses(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
+    input: Required[_Input]
+    model: str
+    instructions: str | list[Any] | None
+    max_output_tokens: Count | None
+    text: dict[str, Any] | None
+    stream: Literal[False] | None
+    background: Literal[False] | None
+    previous_response_id: None
+    conversation: None
 
+
+class _Embeddings(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
+    input: Required[_Input]
+    model: str
+    dimensions: Count | None
+    encoding_format: Literal["float", "base64"] | None
+
+
+_VALIDATE = {
+    path: TypeAdapter(shape).validator.validate_python
+    for path, shape in {CHAT: _Chat, RESPONSES: _Responses, EMBEDDINGS: _Embeddings}.items()
+}
+
+_ONE_REGION = "left out: one region keeps what it names, and a job may go to any"
 _MUST_BE = {
     "messages": "a list of at least one message",
     "message": 'an object such as {"role": "user", "content": "…"}',
@@ -70,20 +100,44 @@ _MUST_BE = {
     "content": "a text, a list of parts, or null",
     "model": "a text",
     "stream": "false or left out: answers are written whole",
-    "body": "an object with messages",
+    "background": "false or left out: an answer is waited for",
+    "input": "a text, or a list of at least one item",
+    "instructions": "a text",
+    "text": 'an object such as {"format": …}',
+    "previous_response_id": _ONE_REGION,
+    "conversation": _ONE_REGION,
+    "encoding_format": '"float" or "base64"',
 }
+_BRANCHES = ("constrained-str", "str", "list[any]", "constrained-list")  # of a union
+_BODY = {path: f"an object with {name}" for path, name in INPUT_OF.items()}
 _NUMBER = "a whole number of at least 1"
 
 
-def check(body: Any, at: str = "") -> None:
-    """Refuse a body that cannot be a chat request; ``at`` is where it stands in its line."""
+def check(body: Any, at: str = "", path: str = CHAT) -> None:
+    """Refuse a body that cannot be a request to ``path``; ``at`` is where it stands."""
     if type(body) is dict and not _REFUSED.isdisjoint(body):
         field = next(field for field in body if field in REFUSED)
         raise RefusedError(f"{at}{field} {REFUSED[field]}")
     try:
-        _validate(body)
+        _VALIDATE[path](body)
     except ValidationError as error:
-        raise RefusedError(_sentence(error, at)) from None
+        raise RefusedError(_sentence(error, at, path)) from None
+    if path == EMBEDDINGS and not _can_be_embedded(body["input"]):
+        raise RefusedError(f"{at}input must be a text, or a list of texts or of tokens")
+
+
+def _can_be_embedded(given: str | list[Any]) -> bool:
+    """Whether it is a text, texts, tokens, or lists of tokens; none of them empty."""
+    if isinstance(given, str):
+        return True
+    match set(map(type, given)):
+        case kinds if kinds == {str}:
+            return all(given)
+        case kinds if kinds == {int}:
+            return True
+        case kinds if kinds == {list}:
+            return all(set(map(type, tokens)) == {int} for tokens in given)
+    return False
 
 
 @lru_cache(maxsize=1024)
@@ -97,10 +151,10 @@ def check_model(name: str) -> str:
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]{0,255}")
 
 
-def _sentence(error: ValidationError, at: str) -> str:
+def _sentence(error: ValidationError, at: str, path: str) -> str:
     """The first thing that is wrong, and what should be there instead."""
     first = error.errors(include_url=False, include_context=False)[0]
-    place = [part for part in first["loc"] if part not in ("str", "list[any]")]
+    place = [part for part in first["loc"] if part not in _BRANCHES]
     match place:
         case [str(name)]:
             field, must = f"{at}{name}", _MUST_BE.get(name, _NUMBER)
@@ -109,7 +163,7 @@ def _sentence(error: ValidationError, at: str) -> str:
         case [str(name), int(index), str(part), *_]:
             field, must = f"{at}{name}[{index}].{part}", _MUST_BE[part]
         case _:
-            field, must = at.rstrip("."), _MUST_BE["body"]
+            field, must = at.rstrip("."), _BODY[path]
     if first["type"] == "missing":
         return f"{field} is missing: it must be {must}"
     value = first["input"]

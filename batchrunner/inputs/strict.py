@@ -60,6 +60,11 @@ def kind(value: object) -> str:
     return _KINDS.get(type(value), "an object")
 
 
+def quoted(text: str) -> str:
+    """``text`` in quotes, on one line, and no longer than a glance."""
+    return ascii(text if len(text) <= 60 else text[:59] + "…").replace("'", '"')
+
+
 def _diagnose(line: bytes) -> None:
     """Refuse ``line`` with the reason, if there is one."""
     if b"\0" in line:

@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import InputError
+from .defaults import NO_DEFAULTS, Defaults
 from .duplicates import Seen
 from .identity import Identity, identify
-from .jsonl import NO_DEFAULTS, Defaults, fingerprint, read
+from .jsonl import fingerprint, read
 from .source import Source
 from .strict import RefusedError
 

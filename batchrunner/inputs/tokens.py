@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ..errors import ConfigError
-from ..policy.answer import CHAT, EMBEDDINGS
+from ..model import CHAT, EMBEDDINGS
 
 AROUND, ANSWER = 3, 3  #: tokens for each message, and for the beginning of the answer
 NEWEST = "o200k_base"  #: of the models that are not known by name

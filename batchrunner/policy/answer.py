@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..model import Usage
+from ..model import CHAT, EMBEDDINGS, RESPONSES, Usage
 
-CHAT, RESPONSES, EMBEDDINGS = "/chat/completions", "/responses", "/embeddings"
 LONGEST_MODEL = 256
 MOST_TOKENS = 10**12  #: no answer uses more; what says so says nothing
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from ..model import Fault, FaultKind, Reply, Usage
+from ..model import CHAT, EMBEDDINGS, RESPONSES, Fault, FaultKind, Reply, Usage
 from ..terminal import printable
-from .answer import CHAT, EMBEDDINGS, RESPONSES, is_answer, usage_of
+from .answer import is_answer, usage_of
 from .ratelimit import duration, retry_after
 
 HOUR = 3600.0

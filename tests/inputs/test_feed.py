@@ -6,8 +6,9 @@ import anyio
 import orjson
 import pytest
 
+from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.feed import Feed
-from batchrunner.inputs.jsonl import BadLine, Defaults, fingerprint
+from batchrunner.inputs.jsonl import BadLine, fingerprint
 from batchrunner.inputs.source import Source
 
 GOOD = b'{"model": "m", "prompt": "a"}'

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrunner.inputs.jsonl import BadLine, Defaults, fingerprint, parse
+from batchrunner.inputs.defaults import Defaults
+from batchrunner.inputs.jsonl import BadLine, fingerprint, parse
 from batchrunner.inputs.strict import LONGEST
 from batchrunner.model import Job
 
@@ -146,6 +147,7 @@ def test_a_fingerprint_is_of_what_stands_on_the_line():
     assert fingerprint(b"abc") == "d8bb14d833d59559"
 
 
+URLS = '"/v1/chat/completions" or "/v1/responses" or "/v1/embeddings"'
 PROMPT = b'{"model": "m", "prompt": "a", "x": '
 BAD = [
     # not JSON, or not all of it
@@ -228,10 +230,10 @@ BAD = [
     (without("method"), 'method must be "POST"; it is missing'),
     (batch(method="post"), 'method must be "POST"; it is "post"'),
     (batch(method=1), 'method must be "POST"; it is 1'),
-    (without("url"), 'url must be "/v1/chat/completions"; it is missing'),
-    (batch(url="/v1/embeddings"), 'url must be "/v1/chat/completions"; it is "/v1/embeddings"'),
-    (batch(url="https://evil.example/v1/chat/completions"), 'url must be "/v1/chat/completions"'),
-    (batch(url=["a"]), 'url must be "/v1/chat/completions"; it is a list'),
+    (without("url"), f"url must be {URLS}; it is missing"),
+    (batch(url="/v1/completions"), f'url must be {URLS}; it is "/v1/completions"'),
+    (batch(url="https://evil.example/v1/chat/completions"), f"url must be {URLS}; it is "),
+    (batch(url=["a"]), f"url must be {URLS}; it is a list"),
     (batch(metadata={}), '"metadata" does not belong beside body'),
     (batch(**{"line\nbreak\u202e": 1}), '"line\\nbreak\\u202e" does not belong beside body'),
     (batch(headers={"api-key": "k"}), '"headers" is no request field: keys and endpoints come'),

@@ -10,10 +10,11 @@ import anyio
 import pytest
 
 from batchrunner.errors import DiskError, InputError, UsageError
+from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.duplicates import Seen
 from batchrunner.inputs.feed import Feed
 from batchrunner.inputs.identity import identify
-from batchrunner.inputs.jsonl import Defaults, fingerprint
+from batchrunner.inputs.jsonl import fingerprint
 from batchrunner.inputs.source import Source
 from batchrunner.inputs.staging import staged
 from batchrunner.inputs.survey import survey

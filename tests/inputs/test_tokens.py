@@ -6,9 +6,10 @@ import sys
 import orjson
 import pytest
 
-from batchrunner.inputs.jsonl import Defaults, parse
+from batchrunner.inputs.defaults import Defaults
+from batchrunner.inputs.jsonl import parse
 from batchrunner.inputs.tokens import ANSWER, AROUND, counter
-from batchrunner.policy.answer import CHAT, EMBEDDINGS, RESPONSES
+from batchrunner.model import CHAT, EMBEDDINGS, RESPONSES
 
 WITHOUT = """
 import sys

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from batchrunner.model import Usage
-from batchrunner.policy.answer import CHAT, EMBEDDINGS, RESPONSES, usage_of
+from batchrunner.model import CHAT, EMBEDDINGS, RESPONSES, Usage
+from batchrunner.policy.answer import usage_of
 from batchrunner.policy.verdict import (
     Answered,
     Barred,
