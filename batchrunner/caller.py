@@ -184,7 +184,7 @@ class Caller:
         reply: Reply | None = None
         try:
             outcome = await self.send(region, journey.asks)
-            verdict = judge(outcome)
+            verdict = judge(outcome, journey.job.path)
             if isinstance(outcome, Reply):
                 reply, limits = outcome, advertised(outcome.headers)
         finally:

@@ -6,6 +6,9 @@ from typing import Self
 
 from .values import value
 
+#: where jobs are posted, below the base URL
+CHAT, RESPONSES, EMBEDDINGS = "/chat/completions", "/responses", "/embeddings"
+
 
 @value
 class Job:
@@ -14,7 +17,7 @@ class Job:
     ordinal: int  #: 0-based physical line number in the decompressed input
     fingerprint: str  #: BLAKE2b-64 of the raw line, 16 hex digits
     id: str  #: the line's ``custom_id`` or ``id``, else the ordinal
-    path: str  #: where it is posted, below the base URL: ``/chat/completions``
+    path: str  #: where it is posted: ``CHAT``, ``RESPONSES`` or ``EMBEDDINGS``
     model: str
     body: bytes  #: the request body, a JSON object without its ``model``
     answer_tokens: int | None = None  #: the most the answer may use; None where it is open

@@ -106,7 +106,7 @@ async def make_template(
     async with make_http_client(httpx2.MockTransport(capture)) as http_client:
         client = make_client(target, http_client, token)
         deployment = target.model_for(model)
-        body = {"model": deployment, "messages": []}
+        body = {"model": deployment}
         await client.post(path, body=body, cast_to=httpx2.Response)
     url = str(seen[0].url)
     if origin(url) != origin(target.endpoint):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from .model import CANCELLED, INVALID, OVERTAKEN, Attempt, Result, Usage
+from .policy.answer import usage_of
 from .policy.router import MAY_BE_BILLED
-from .policy.verdict import usage_of
 
 #: outcomes without an answer, that may have been billed all the same
 AMBIGUOUS = (*MAY_BE_BILLED, CANCELLED, OVERTAKEN)

@@ -131,7 +131,7 @@ def test_the_default_of_every_key_of_a_fault_is_that_of_the_code():
 def test_every_marker_is_documented_and_no_other():
     markers = {text for name, text in vars(order).items() if name.endswith("_MARKER")}
 
-    assert {in_code(row[0]) for row in table(SIMULATOR, "Answers")} == markers
+    assert {in_code(row[0]) for row in table(SIMULATOR, "Markers")} == markers
 
 
 def test_every_way_of_counting_is_documented_and_no_other():

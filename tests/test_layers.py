@@ -16,7 +16,7 @@ LAYERS = """
     errors values model terminal
 
     policy
-    policy.ratelimit policy.window policy.verdict policy.discovery
+    policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
     policy.axis policy.pace policy.quota policy.region policy.tier policy.router
 

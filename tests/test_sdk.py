@@ -111,6 +111,35 @@ async def test_plain_openai():
     assert "api-key" not in template.headers
 
 
+RESPONSES_VERSION = "2025-04-01-preview"
+
+
+@pytest.mark.parametrize(
+    ("one", "path", "url"),
+    [
+        (
+            target(deployment="small"),
+            "/embeddings",
+            AZURE + "openai/deployments/small/embeddings?api-version=2024-10-21",
+        ),
+        (target(V1, deployment="small"), "/embeddings", V1 + "embeddings"),
+        (openai_target(), "/embeddings", "https://api.openai.com/v1/embeddings"),
+        (
+            target(deployment="small", api_version=RESPONSES_VERSION),
+            "/responses",
+            AZURE + "openai/responses?api-version=" + RESPONSES_VERSION,
+        ),
+        (target(V1, deployment="small"), "/responses", V1 + "responses"),
+        (openai_target(), "/responses", "https://api.openai.com/v1/responses"),
+    ],
+)
+async def test_other_paths_name_the_deployment_in_the_url_or_in_the_body(one, path, url):
+    template = await make_template(one, path, "m")
+
+    assert template.url == url
+    assert template.opening == (b'{"model":"m",' if one.is_fallback else b'{"model":"small",')
+
+
 @pytest.mark.parametrize("endpoint", [AZURE, V1])
 @pytest.mark.parametrize("key", [None, "k1"], ids=["no key", "a key too"])
 async def test_a_token_is_asked_for_each_template_and_wins_over_a_key(endpoint, key):

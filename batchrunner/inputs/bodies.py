@@ -6,8 +6,8 @@ What is the same thing to a user has another name at each of them: a system mess
 
 from typing import Any
 
+from ..model import CHAT, EMBEDDINGS, RESPONSES
 from .defaults import Defaults
-from .request import CHAT, EMBEDDINGS, RESPONSES
 from .strict import RefusedError
 
 Body = dict[str, Any]

@@ -12,8 +12,9 @@ import orjson
 
 from ..config import Settings
 from ..errors import ConfigError
+from ..model import EMBEDDINGS
 from . import schema
-from .request import EMBEDDINGS, ENDPOINTS, check
+from .request import ENDPOINTS, check
 from .strict import RefusedError
 
 if TYPE_CHECKING:  # Jinja2 takes time that only those with a template spend

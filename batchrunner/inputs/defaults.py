@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .request import CHAT
+from ..model import CHAT
 from .strict import quoted
 
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from ..model import Job
+from ..model import EMBEDDINGS, Job
 from .bodies import answer_tokens, fill, of_messages
 from .broken import Broken
 from .defaults import NO_DEFAULTS, Defaults, Template
-from .request import EMBEDDINGS, INPUT_OF, PATHS, REFUSED, check, check_model
+from .request import INPUT_OF, PATHS, REFUSED, check, check_model
 from .special import id_column, params_of
 from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
@@ -70,7 +70,7 @@ def parse(
         name, path, model, body, answer_tokens = read(line, ordinal, defaults)
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line, defaults) or str(ordinal), str(refused))
-    tokens = None if count is None else count(model, body)
+    tokens = None if count is None else count(path, model, body)
     return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
 
 

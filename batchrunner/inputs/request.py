@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, NotRequired, Required
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one below Python 3.12
 
+from ..model import CHAT, EMBEDDINGS, RESPONSES
 from .strict import RefusedError, kind
 
-CHAT, RESPONSES, EMBEDDINGS = "/chat/completions", "/responses", "/embeddings"
 #: The field of a body that it cannot do without, by its path.
 INPUT_OF = {CHAT: "messages", RESPONSES: "input", EMBEDDINGS: "input"}
 #: The paths that a job may be posted to, by the ``url`` of a Batch line …

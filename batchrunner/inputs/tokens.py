@@ -1,8 +1,9 @@
 """Exact counts of prompt tokens, for those who install ``batchrunner[tokens]``.
 
 A message is its text and three tokens around it, and three more begin the answer (OpenAI
-Cookbook, "How to count tokens with tiktoken"). Pictures and tools are not counted: what they add
-is learned from ``usage`` like anything else.
+Cookbook, "How to count tokens with tiktoken"). So are the items of a response's input, and its
+instructions; what is to be embedded is nothing but its text, or its tokens themselves. Pictures
+and tools are not counted: what they add is learned from ``usage`` like anything else.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,11 +13,13 @@ from typing import Any
 import orjson
 
 from ..errors import ConfigError
+from ..model import CHAT, EMBEDDINGS
 
 AROUND, ANSWER = 3, 3  #: tokens for each message, and for the beginning of the answer
 NEWEST = "o200k_base"  #: of the models that are not known by name
 
-Count = Callable[[str, bytes], int]  #: of a model and a request body
+Count = Callable[[str, str, bytes], int]  #: of a path, a model and a request body
+Encode = Callable[[str], list[int]]
 
 
 def counter() -> Count:
@@ -35,18 +38,42 @@ def counter() -> Count:
         except (LookupError, RuntimeError):  # an unknown model, or one that never chatted
             return bpe_openai.get_encoding(NEWEST)
 
-    def count(model: str, body: bytes) -> int:
+    def count(path: str, model: str, body: bytes) -> int:
         encode = encoding(model).encode_ordinary
-        texts = _texts(orjson.loads(body)["messages"])
+        request = orjson.loads(body)
+        if path == EMBEDDINGS:
+            return _bare(request["input"], encode)
+        texts = _texts(_spoken(request, path))
         return sum(AROUND + len(encode(text)) for text in texts) + ANSWER
 
     return count
 
 
-def _texts(messages: list[dict[str, Any]]) -> Iterator[str]:
+def _bare(given: Any, encode: Encode) -> int:
+    """The tokens of what is to be embedded: a text, tokens, or a list of either."""
+    match given:
+        case str(text):
+            return len(encode(text))
+        case list(items):
+            return sum(1 if isinstance(item, int) else _bare(item, encode) for item in items)
+        case _:
+            return 0
+
+
+def _spoken(request: dict[str, Any], path: str) -> list[Any]:
+    """All that is said to the model, as messages."""
+    if path == CHAT:
+        return list(request["messages"])
+    given = request["input"]
+    items = given if isinstance(given, list) else [{"content": given}]
+    instructions = request.get("instructions")
+    return items if instructions is None else [{"content": instructions}, *items]
+
+
+def _texts(messages: list[Any]) -> Iterator[str]:
     """The text of every message."""
     for message in messages:
-        match message.get("content"):
+        match message.get("content") if isinstance(message, dict) else None:
             case str(text):
                 yield text
             case list(parts):

@@ -15,16 +15,15 @@ from typing import Any
 
 import orjson
 
-from ..model import Fault, FaultKind, Reply, Usage
+from ..model import CHAT, EMBEDDINGS, RESPONSES, Fault, FaultKind, Reply, Usage
 from ..terminal import printable
+from .answer import is_answer, usage_of
 from .ratelimit import duration, retry_after
 
 HOUR = 3600.0
 CAPACITY_PAUSE = 20.0  #: what the service itself names when it is short of capacity
 TOKEN_PAUSE = 60.0  #: the token window is a minute; less would only find it still full
 LONGEST_MESSAGE = 500
-LONGEST_MODEL = 256
-MOST_TOKENS = 10**12  #: no answer uses more; what says so says nothing
 
 
 class Cause(StrEnum):
@@ -118,6 +117,15 @@ _BILLING = frozenset(
 _KEY = re.compile(r"\bsk-[\w*.-]+")  # OpenAI repeats a part of the key that it refuses
 _USED_UP = re.compile(r"0|-\d+")
 _TRANSIENT = frozenset({408, 409, 424, 425})
+_MISSING = {CHAT: "chat completion", RESPONSES: "response", EMBEDDINGS: "embedding"}
+#: codes of failed responses that the next try, or another region, may not meet again
+_PASSING = frozenset({"server_error", "vector_store_timeout"})
+_TOO_OLD = re.compile(r"responses api .*api-version", re.IGNORECASE)
+_NO_DEPLOYMENT = frozenset({"DeploymentNotFound", "model_not_found"})
+_NEWER = (
+    "a dated Azure endpoint answers /responses from api-version 2025-03-01-preview on: set "
+    "AZURE_OPENAI_API_VERSION, or end the endpoint with /openai/v1/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +137,16 @@ class _Said:
     message: str
 
 
-def judge(outcome: Reply | Fault) -> Verdict:
-    """Say what an outcome means for the job and for the region."""
+def judge(outcome: Reply | Fault, path: str = CHAT) -> Verdict:
+    """Say what the outcome of a job that was posted to ``path`` means for it and the region."""
     if isinstance(outcome, Fault):
         return _no_reply(outcome)
     if outcome.status == 200:
-        return _answer(outcome.body)
-    return _error(outcome, _said(outcome))
+        return _answer(outcome, path)
+    said = _said(outcome)
+    if path == RESPONSES and _is_too_old(outcome, said):
+        return Barred(f"{outcome.status} {said.message} ({_NEWER})", model_only=True)
+    return _error(outcome, said)
 
 
 def _no_reply(fault: Fault) -> Verdict:
@@ -149,32 +160,25 @@ def _no_reply(fault: Fault) -> Verdict:
             return Faulty(kind.value, detail)
 
 
-def _answer(body: bytes) -> Verdict:
-    """A 200 counts only with at least one choice that has a message."""
+def _answer(reply: Reply, path: str) -> Verdict:
     try:
-        answer = orjson.loads(body)
-        message = answer["choices"][0]["message"]
-    except (ValueError, LookupError, TypeError):
-        message = answer = None
-    if not isinstance(message, dict):
-        return Faulty("bad_payload", f"a 200 that holds no chat completion: {_sample(body)}")
-    return Answered(usage_of(answer))
+        body = orjson.loads(reply.body)
+    except ValueError:
+        body = None
+    if is_answer(path, body):
+        return Answered(usage_of(body))
+    if path == RESPONSES and isinstance(body, dict) and body.get("status") == "failed":
+        return _failed(reply, _said(reply))
+    return Faulty("bad_payload", f"a 200 that holds no {_MISSING[path]}: {_sample(reply.body)}")
 
 
-def usage_of(answer: dict[str, Any]) -> Usage:
-    """What a chat completion says it used."""
-    model, usage = answer.get("model"), answer.get("usage")
-    model = model[:LONGEST_MODEL] if isinstance(model, str) else ""
-    if not isinstance(usage, dict):
-        return Usage(model)
-    details = usage.get("prompt_tokens_details")
-    prompt = _count(usage.get("prompt_tokens"))
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    return Usage(model, prompt, _count(usage.get("completion_tokens")), min(cached, prompt))
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and 0 < value < MOST_TOKENS else 0
+def _failed(reply: Reply, said: _Said) -> Verdict:
+    """A response that failed although its status is 200: its error says why."""
+    if said.code == "rate_limit_exceeded":
+        return _throttled(reply, said)
+    if said.code in _PASSING:
+        return Faulty(said.code, said.message)
+    return Refused(said.code or "failed", said.message)
 
 
 def _error(reply: Reply, said: _Said) -> Verdict:
@@ -193,6 +197,16 @@ def _error(reply: Reply, said: _Said) -> Verdict:
             return Faulty(f"http_{status}", said.message)
         case status:
             return Refused(said.code or f"http_{status}", said.message)
+
+
+def _is_too_old(reply: Reply, said: _Said) -> bool:
+    """Whether a region has no /responses at all, which is its settings' fault and not the job's.
+
+    Some regions say so in words and with 400, others know no such path.
+    """
+    if reply.status == 404:
+        return said.code not in _NO_DEPLOYMENT
+    return reply.status == 400 and _TOO_OLD.search(said.message) is not None
 
 
 def _throttled(reply: Reply, said: _Said) -> Verdict:

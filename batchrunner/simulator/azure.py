@@ -7,6 +7,7 @@ import orjson
 
 from .dialect import Call, Dialect, Header, Json, Problem, Wait, error, gauges
 from .limits import Axis, Decision
+from .order import Operation
 from .scenario import Region
 
 _SAFE = {"filtered": False, "severity": "safe"}
@@ -26,6 +27,12 @@ _PROMPT_FILTER = orjson.Fragment(
 )
 _CHOICE_FILTER = orjson.Fragment(orjson.dumps(_CATEGORIES))
 
+#: What a call is called; the name for responses is a guess after the others.
+_NAMES = {
+    Operation.CHAT: "ChatCompletions_Create",
+    Operation.RESPONSES: "Responses_Create",
+    Operation.EMBEDDINGS: "Embeddings_Create",
+}
 _WORDS = {Axis.REQUESTS: "call", Axis.TOKENS: "token"}
 _QUOTA_URL = "https://aka.ms/oai/quotaincrease"
 
@@ -80,6 +87,14 @@ class Azure(Dialect):
         """No such path, or no api-version."""
         return _coded(404, "404", "Resource not found")
 
+    def too_old(self) -> Problem:
+        """Responses came with a later version."""
+        message = (
+            "Azure OpenAI Responses API is enabled only for api-version 2025-03-01-preview and "
+            "later"
+        )
+        return _coded(400, "BadRequest", message)
+
     def wrong_method(self, method: str) -> Problem:
         """The path knows POST only."""
         return _coded(405, "405", f"The {method} method is not allowed.")
@@ -97,7 +112,7 @@ class Azure(Dialect):
         axis = decision.axis or Axis.REQUESTS
         style = self._region.body
         kind = (b"x-ratelimit-type", axis.value.capitalize().encode())
-        version = call.api_version or "v1"
+        version, name = call.api_version or "v1", _NAMES[call.route.operation]
         headers = (*wait.headers, kind) if style == "current" else wait.headers
         if style == "empty":
             return Problem(429, None, headers)
@@ -106,8 +121,8 @@ class Azure(Dialect):
             return Problem(429, _coded(429, "429", message).body, headers)
         if style == "old":
             message = (
-                "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version "
-                f"{version} have exceeded {_WORDS[axis]} rate limit of your current OpenAI S0 "
+                f"Requests to the {name} Operation under Azure OpenAI API version {version} have "
+                f"exceeded {_WORDS[axis]} rate limit of your current OpenAI S0 "
                 f"pricing tier. Please retry after {wait.seconds} seconds. Please go here: "
                 f"{_QUOTA_URL} if you would like to further increase the default rate limit."
             )
@@ -115,7 +130,7 @@ class Azure(Dialect):
         message = (
             f"Your requests to {call.route.deployment or model} for {model} in {self._location} "
             f"have exceeded the {_WORDS[axis]} rate limit for your current AIServices S0 pricing "
-            "tier. This request was for ChatCompletions_Create under Azure OpenAI API version "
+            f"tier. This request was for {name} under Azure OpenAI API version "
             f"{version}. Please retry after {wait.seconds} seconds. To increase your default "
             f"rate limit, visit: {_QUOTA_URL}."
         )

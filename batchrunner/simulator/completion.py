@@ -1,13 +1,20 @@
-"""Chat completions, made from an order and chance."""
+"""What is answered, made from an order and chance; its operation puts it into shape."""
 
 import math
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
-from .dialect import Json
-from .order import WITHHELD_MARKER, Order
+from .order import (
+    ALWAYS_INVALID_MARKER,
+    CUT_MARKER,
+    INVALID_MARKER,
+    REFUSE_MARKER,
+    WITHHELD_MARKER,
+    Order,
+)
 from .shapes import Shaper
 from .text import CHARACTERS, answer, prompt_digest
 
@@ -23,6 +30,8 @@ _DATED = {
 
 #: Prompts from this length on may have been seen before.
 _CACHED_FROM, _CACHED_STEP = 1024, 128
+_REFUSAL = "I'm sorry, but I can't assist with that request."
+_MARK = "[["  #: how every marker begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +43,27 @@ class Usage:
     cached: int
     longest: int  #: tokens of the longest choice, which takes the time
 
-    def table(self) -> Json:
-        """As the service spells it."""
-        return {
-            "prompt_tokens": self.prompt,
-            "completion_tokens": self.completion,
-            "total_tokens": self.prompt + self.completion,
-            "prompt_tokens_details": {"cached_tokens": self.cached, "audio_tokens": 0},
-            "completion_tokens_details": {
-                "reasoning_tokens": 0,
-                "audio_tokens": 0,
-                "accepted_prediction_tokens": 0,
-                "rejected_prediction_tokens": 0,
-            },
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One of the answers to a prompt."""
 
-    content: str | None  #: None where the filter withheld it
+    content: str | None  #: None where the filter withheld it, or the model refused
     tokens: int
     finish: str
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer that waits for its shape."""
+
+    order: Order
+    model: str
+    choices: list[Choice]
+    usage: Usage
+    number: int  #: 128 bits that name it
+    created: int  #: the time of day
 
 
 def dated(model: str) -> str:
@@ -70,51 +77,53 @@ def compose(order: Order, typical: int, chance: random.Random) -> tuple[list[Cho
     seen = chance.random() < 0.5
     choices = [_choice(order, wanted, variant) for variant in range(order.choices)]
     prompt = order.prompt_tokens
-    cached = prompt // _CACHED_STEP * _CACHED_STEP if seen and prompt >= _CACHED_FROM else 0
+    is_cached = seen and choices and prompt >= _CACHED_FROM
+    cached = prompt // _CACHED_STEP * _CACHED_STEP if is_cached else 0
     lengths = [choice.tokens for choice in choices]
-    return choices, Usage(prompt, sum(lengths), cached, max(lengths))
-
-
-def completion(model: str, choices: list[Choice], usage: Usage, number: int, created: int) -> Json:
-    """The body of an answer."""
-    return {
-        "id": f"chatcmpl-{number:032x}",
-        "object": "chat.completion",
-        "created": created,
-        "model": dated(model),
-        "choices": [
-            {
-                "index": index,
-                "message": {
-                    "role": "assistant",
-                    "content": choice.content,
-                    "refusal": None,
-                    "annotations": [],
-                },
-                "finish_reason": choice.finish,
-                "logprobs": None,
-            }
-            for index, choice in enumerate(choices)
-        ],
-        "usage": usage.table(),
-    }
+    return choices, Usage(prompt, sum(lengths), cached, max(lengths, default=0))
 
 
 def _choice(order: Order, wanted: int, variant: int) -> Choice:
-    if order.schema is not None:
-        return _shaped(order)
-    if WITHHELD_MARKER in order.text:
-        return Choice(None, wanted, "content_filter")
-    tokens = wanted if order.max_tokens is None else min(wanted, order.max_tokens)
-    finish = "stop" if tokens == wanted else "length"
-    return Choice(answer(order.last, tokens, variant), tokens, finish)
-
-
-def _shaped(order: Order) -> Choice:
-    """An object that fits the schema, cut off where no more tokens are allowed."""
-    value = Shaper(order.schema or {}, prompt_digest(order.last)).make()
-    text = orjson.dumps(value).decode()
-    tokens = -(-len(text) // CHARACTERS)
-    if order.max_tokens is None or tokens <= order.max_tokens:
+    if _MARK in order.text:
+        if WITHHELD_MARKER in order.text:
+            return Choice(None, wanted, "content_filter")
+        if REFUSE_MARKER in order.text:
+            return Choice(None, _tokens(_REFUSAL), "stop", _REFUSAL)
+    text = _free(order, wanted, variant) if order.schema is None else _shaped(order, variant)
+    tokens = wanted if order.schema is None else _tokens(text)
+    most = tokens if order.max_tokens is None else order.max_tokens
+    if CUT_MARKER in order.text:
+        most = min(most, tokens // 2)
+    if tokens <= most:
         return Choice(text, tokens, "stop")
-    return Choice(text[: order.max_tokens * CHARACTERS], order.max_tokens, "length")
+    return Choice(text[: max(8, most * CHARACTERS)], most, "length")
+
+
+def _free(order: Order, wanted: int, variant: int) -> str:
+    return answer(order.last, wanted, variant)
+
+
+def _shaped(order: Order, variant: int) -> str:
+    """JSON that fits the schema, or breaks it where the prompt asks for that."""
+    digest = prompt_digest(order.last)
+    seed = digest if order.last == order.text else prompt_digest(order.text)
+    shaper = Shaper(order.schema or {}, digest, int(seed, 16) + variant)
+    if _is_invalid(order):
+        broken = shaper.make_broken()
+        return f"{digest} Gladly, but in words." if broken is None else _json(broken)
+    return _json(shaper.make())
+
+
+def _is_invalid(order: Order) -> bool:
+    if _MARK not in order.text:
+        return False
+    first = INVALID_MARKER in order.text and not order.is_answered
+    return first or ALWAYS_INVALID_MARKER in order.text
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text) // CHARACTERS)

@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 from .limits import Decision, Gauge
-from .order import Complaint, Order
+from .order import Complaint, Operation, Order
 from .scenario import Target
 
 Header = tuple[bytes, bytes]
@@ -35,6 +35,7 @@ class Route:
     """What a path says."""
 
     target: str  #: the first part: which region
+    operation: Operation = Operation.CHAT
     deployment: str | None = None  #: only dated paths name it
     dated: bool = False
     known: bool = True  #: False is a path that no service has
@@ -118,7 +119,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def decorate(self, completion: Json) -> Json:
-        """Add what only this service puts into a completion."""
+        """Add what only this service puts into a chat completion."""
+
+    def too_old(self) -> Problem:
+        """The api-version does not know the path yet."""
+        return self.no_route()
 
     def bad(self, complaint: Complaint) -> Problem:
         """The request itself is wrong."""
@@ -135,11 +140,12 @@ class Dialect(ABC):
     def too_long(self, order: Order, context: int) -> Problem:
         """The prompt has more tokens than the model reads."""
         tokens = max(order.prompt_tokens, context + 1)
+        given = "messages" if order.operation is Operation.CHAT else "input"
         message = (
-            f"Input tokens exceed the configured limit of {context} tokens. Your messages "
-            f"resulted in {tokens} tokens. Please reduce the length of the messages."
+            f"Input tokens exceed the configured limit of {context} tokens. Your {given} "
+            f"resulted in {tokens} tokens. Please reduce the length of the {given}."
         )
-        return self.bad(Complaint(message, "messages", "context_length_exceeded"))
+        return self.bad(Complaint(message, given, "context_length_exceeded"))
 
 
 def error(message: str, *, kind: str | None, param: str | None, code: str | None) -> Json:

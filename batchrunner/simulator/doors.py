@@ -16,11 +16,15 @@ from .clock import Clock
 from .dialect import Call, Dialect, Problem, Wait, wait_to_tell
 from .faults import RetryAfter, Troubles
 from .limits import Decision, Quota
-from .order import Complaint, Order, read, unsupported
+from .operations import read
+from .order import Complaint, Operation, Order, unsupported
 from .scenario import Target
 
 #: How long a full region asks to wait: nobody knows how long that lasts.
 HIGH_DEMAND = 20.0
+
+#: The first api-version that knows responses.
+RESPONSES_SINCE = "2025-03-01-preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ class Doors:
             raise Refused(self._dialect.no_route())
         if call.method != "POST":
             raise Refused(self._dialect.wrong_method(call.method))
+        is_response = call.route.dated and call.route.operation is Operation.RESPONSES
+        if is_response and (call.api_version or "") < RESPONSES_SINCE:
+            raise Refused(self._dialect.too_old())
 
     def _key(self, visit: Visit) -> None:
         problem = self._dialect.refuses_key(visit.call.headers)
@@ -97,7 +104,7 @@ class Doors:
         named = visit.call.route.deployment
         if named is not None:
             self._model(visit, named)
-        order = read(visit.call.body)
+        order = read(visit.call.body, visit.call.route.operation)
         if isinstance(order, Complaint):
             raise Refused(self._dialect.bad(order))
         named = named or order.model

@@ -1,10 +1,9 @@
-"""What a request asks for, read as the services read it."""
+"""What a request asks for, whichever of the operations it is for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
-
-import orjson
 
 from .text import CHARACTERS
 
@@ -15,9 +14,25 @@ LONG_MARKER = "[[too-long]]"
 #: The answers to prompts that contain this are written, and then withheld by the filter.
 WITHHELD_MARKER = "[[filter-answer]]"
 
+#: The model refuses prompts that contain this, or stops in the middle of its answer to them.
+REFUSE_MARKER = "[[refuse]]"
+CUT_MARKER = "[[cut]]"
+
+#: The answer breaks the schema: until the conversation holds an answer, or always.
+INVALID_MARKER = "[[invalid]]"
+ALWAYS_INVALID_MARKER = "[[always-invalid]]"
+
 _REASONING = ("o1", "o3", "o4", "gpt-5")
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
-_SAMPLING = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+_EMBEDDING = "text-embedding-"
+_CHATTING = (*_REASONING, "gpt-", "chatgpt-")
+
+
+class Operation(StrEnum):
+    """What can be asked for, by the end of its path."""
+
+    CHAT = "chat/completions"
+    RESPONSES = "responses"
+    EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +44,22 @@ class Complaint:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A request that can be answered."""
 
+    operation: Operation
     text: str  #: the whole prompt
     last: str  #: the last user message, or the last message where there is none
     messages: int
     model: str | None
-    max_tokens: int | None
-    choices: int
-    schema: Mapping[str, Any] | None  #: None is free text; an empty schema is any object
-    sampling: tuple[str, ...]  #: the sampling parameters that are not at their default
-    old_limit: bool  #: the limit was given as ``max_tokens``
+    max_tokens: int | None = None
+    choices: int = 1  #: how many texts are wanted; none of an embedding
+    schema: Mapping[str, Any] | None = None  #: None is free text; an empty schema is any object
+    sampling: tuple[str, ...] = ()  #: the sampling parameters that are not at their default
+    old_limit: bool = False  #: the limit was given as ``max_tokens``
+    is_answered: bool = False  #: the conversation holds an answer of the model
+    table: Mapping[str, Any]  #: the request itself
 
     @property
     def estimate(self) -> int:
@@ -51,26 +69,20 @@ class Order:
     @property
     def prompt_tokens(self) -> int:
         """Prompt tokens as they are counted: the words cost a little more than estimated."""
-        return len(self.text) * 10 // 38 + 4 * self.messages + 3
-
-
-def read(body: bytes) -> Order | Complaint:
-    """The order that a request body makes, or what is wrong with it."""
-    try:
-        table = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return Complaint(
-            "We could not parse the JSON body of your request. (HINT: This likely means you "
-            "aren't using your HTTP library correctly. The API expects a JSON payload, but what "
-            "was sent was not valid JSON.)"
-        )
-    if not isinstance(table, dict):
-        return Complaint("Invalid type for request body: expected an object.")
-    return _complaint(table) or _order(table)
+        around = 4 * self.messages + 3 if self.messages else 0
+        return len(self.text) * 10 // 38 + around
 
 
 def unsupported(order: Order, model: str) -> Complaint | None:
-    """What reasoning models refuse and others do not."""
+    """What a model refuses and others do not."""
+    others = _CHATTING if order.operation is Operation.EMBEDDINGS else _EMBEDDING
+    if model.startswith(others):
+        return Complaint(
+            f"The {order.operation} operation does not work with the specified model, {model}. "
+            "Please choose different model and try again.",
+            None,
+            "OperationNotSupported",
+        )
     if not model.startswith(_REASONING):
         return None
     if order.old_limit:
@@ -91,68 +103,42 @@ def unsupported(order: Order, model: str) -> Complaint | None:
     return None
 
 
-def _complaint(table: dict[str, Any]) -> Complaint | None:
-    messages = table.get("messages")
-    if messages is None:
-        return Complaint(
-            "Missing required parameter: 'messages'.", "messages", "missing_required_parameter"
-        )
-    if not isinstance(messages, list):
-        return Complaint("Invalid type for 'messages': expected an array.", "messages")
-    if not messages:
-        return Complaint(
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got "
-            "an empty array instead.",
-            "messages",
-            "empty_array",
-        )
-    return _bad_message(messages) or _bad_number(table)
+def missing(name: str) -> Complaint:
+    """A parameter that must be there is not."""
+    return Complaint(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
-def _bad_message(messages: list[Any]) -> Complaint | None:
-    for number, message in enumerate(messages):
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:
-            return Complaint(
-                f"Invalid value for 'messages[{number}].role': expected one of "
-                f"{', '.join(sorted(_ROLES))}.",
-                f"messages[{number}].role",
-                "invalid_value",
-            )
-    return None
-
-
-def _bad_number(table: dict[str, Any]) -> Complaint | None:
-    for name in ("max_tokens", "max_completion_tokens", "n"):
-        value = table.get(name)
-        if value is not None and (type(value) is not int or value < 1):
-            return Complaint(
-                f"Invalid '{name}': expected an integer of at least 1.", name, "invalid_value"
-            )
-    if table.get("stream"):
-        return Complaint("The simulator does not stream.", "stream", "unsupported_value")
-    return None
-
-
-def _order(table: dict[str, Any]) -> Order:
-    messages = table["messages"]
-    texts = [_text(message.get("content")) for message in messages]
-    users = [i for i, message in enumerate(messages) if message["role"] == "user"]
-    limit = table.get("max_completion_tokens") or table.get("max_tokens")
-    model = table.get("model")
-    return Order(
-        text="\n".join(texts),
-        last=texts[users[-1] if users else -1],
-        messages=len(texts),
-        model=model if isinstance(model, str) else None,
-        max_tokens=limit,
-        choices=table.get("n") or 1,
-        schema=_schema(table.get("response_format")),
-        sampling=tuple(n for n, usual in _SAMPLING.items() if table.get(n) not in (None, usual)),
-        old_limit=table.get("max_tokens") is not None,
+def empty(name: str) -> Complaint:
+    """A list that must hold something does not."""
+    return Complaint(
+        f"Invalid '{name}': empty array. Expected an array with minimum length 1, but got an "
+        "empty array instead.",
+        name,
+        "empty_array",
     )
 
 
-def _text(content: Any) -> str:
+def bad_number(table: Mapping[str, Any], name: str, least: int = 1) -> Complaint | None:
+    """A number of things is none, or too small."""
+    value = table.get(name)
+    if value is None or (type(value) is int and value >= least):
+        return None
+    return Complaint(
+        f"Invalid '{name}': expected an integer of at least {least}.", name, "invalid_value"
+    )
+
+
+def bad_mode(table: Mapping[str, Any], *names: str) -> Complaint | None:
+    """A way of answering that is left out here."""
+    for name in names:
+        if table.get(name):
+            said = {"stream": "stream", "background": "answer in the background"}[name]
+            return Complaint(f"The simulator does not {said}.", name, "unsupported_value")
+    return None
+
+
+def text_of(content: Any) -> str:
+    """The text of one message, which may come in parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -161,11 +147,6 @@ def _text(content: Any) -> str:
     return ""
 
 
-def _schema(wanted: Any) -> Mapping[str, Any] | None:
-    if not isinstance(wanted, dict):
-        return None
-    if wanted.get("type") == "json_object":
-        return {"type": "object", "properties": {"answer": {"type": "string"}}}
-    inner = wanted.get("json_schema") if wanted.get("type") == "json_schema" else None
-    schema = inner.get("schema") if isinstance(inner, dict) else None
-    return schema if isinstance(schema, dict) else None
+def name_of(model: Any) -> str | None:
+    """The model that a request names."""
+    return model if isinstance(model, str) else None

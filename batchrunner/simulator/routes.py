@@ -1,15 +1,15 @@
 """Which service a path belongs to, and what the path says."""
 
 from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from .dialect import Route
+from .order import Operation
 from .scenario import OPENAI, Region, Scenario
 
-_DATED_START = ("openai", "deployments")
-_CHAT = ("chat", "completions")
-_V1 = ("openai", "v1", "chat", "completions")
-_PLAIN = ("v1", "chat", "completions")
+_OPERATIONS = {operation.value: operation for operation in Operation}
+_RESPONSES = [Operation.RESPONSES]  #: names its deployment in the body
 
 
 class Routes:
@@ -24,9 +24,9 @@ class Routes:
         """What a raw path says; None where its first part names no target."""
         target, *rest = (unquote(part) for part in path.decode("ascii", "replace")[1:].split("/"))
         if target == OPENAI and self._plain:
-            return Route(target, known=tuple(rest) == _PLAIN)
+            return _route(target, rest[1:], known=rest[:1] == ["v1"])
         region = self._regions.get(target)
-        return _azure(region, tuple(rest)) if region else None
+        return _azure(region, rest) if region else None
 
 
 @lru_cache(maxsize=256)
@@ -36,10 +36,21 @@ def api_version(query: bytes) -> str | None:
     return values[-1] if values else None
 
 
-def _azure(region: Region, path: tuple[str, ...]) -> Route:
-    if path == _V1:
-        return Route(region.name, known=region.api in {"both", "v1"})
-    if path[:2] == _DATED_START and path[3:] == _CHAT:
-        known = region.api in {"both", "dated"}
-        return Route(region.name, deployment=path[2], dated=True, known=known)
-    return Route(region.name, known=False)
+def _azure(region: Region, path: list[str]) -> Route:
+    knows_dated, knows_v1 = region.api in {"both", "dated"}, region.api in {"both", "v1"}
+    match path:
+        case ["openai", "v1", *rest]:
+            return _route(region.name, rest, known=knows_v1)
+        case ["openai", "deployments", name, *rest] if rest != _RESPONSES:
+            return _route(region.name, rest, deployment=name, dated=True, known=knows_dated)
+        case ["openai", *rest] if rest == _RESPONSES:
+            return _route(region.name, rest, dated=True, known=knows_dated)
+        case _:
+            return Route(region.name, known=False)
+
+
+def _route(target: str, path: list[str], *, known: bool, **more: Any) -> Route:
+    operation = _OPERATIONS.get("/".join(path))
+    if operation is None:
+        return Route(target, known=False)
+    return Route(target, operation, known=known, **more)

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import orjson
 
 from .clock import Clock
-from .completion import Usage, completion, compose
+from .completion import Usage, Written, compose
 from .dialect import Call, Dialect, Header, Problem
 from .doors import Admitted, Doors, Refused, Visit
 from .faults import Error, Garbage, Hang, Outage, Reset, Slow, Trickle, Troubles
 from .limits import Decision, Quota
-from .order import FILTER_MARKER, LONG_MARKER
+from .operations import write
+from .order import FILTER_MARKER, LONG_MARKER, Operation
 from .scenario import Target
 from .tally import Tally
 
@@ -129,8 +130,13 @@ class Service:
         if garbage := visit.troubles.find(Garbage):
             return self._garbage(garbage, headers)
         created = int(self._clock.wall(visit.began))
-        table = completion(admitted.model, choices, usage, visit.number, created)
-        return self._finish(visit, headers, orjson.dumps(self._dialect.decorate(table)), usage)
+        written = Written(admitted.order, admitted.model, choices, usage, visit.number, created)
+        return self._finish(visit, headers, self._body(written), usage)
+
+    def _body(self, written: Written) -> bytes:
+        table = write(written)
+        is_chat = written.order.operation is Operation.CHAT
+        return orjson.dumps(self._dialect.decorate(table) if is_chat else table)
 
     async def _inspect(self, visit: Visit, admitted: Admitted) -> None:
         """The content filter and the model's context refuse a prompt after a little time."""

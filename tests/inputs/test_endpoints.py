@@ -5,8 +5,7 @@ import pytest
 
 from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.jsonl import BadLine, parse
-from batchrunner.inputs.request import CHAT, EMBEDDINGS, RESPONSES
-from batchrunner.model import Job, Usage
+from batchrunner.model import CHAT, EMBEDDINGS, RESPONSES, Job, Usage
 from batchrunner.policy.estimate import Estimate
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -9,6 +9,7 @@ import pytest
 from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.jsonl import parse
 from batchrunner.inputs.tokens import ANSWER, AROUND, counter
+from batchrunner.model import CHAT, EMBEDDINGS, RESPONSES
 
 WITHOUT = """
 import sys
@@ -30,7 +31,16 @@ except ConfigError as error:
 
 def count(*contents, model="gpt-4o-mini", **more):
     messages = [{"role": "user", "content": content, **more} for content in contents]
-    return counter()(model, orjson.dumps({"messages": messages}))
+    return counter()(CHAT, model, orjson.dumps({"messages": messages}))
+
+
+def respond(given, **more):
+    return counter()(RESPONSES, "gpt-4o", orjson.dumps({"input": given, **more}))
+
+
+def embed(given):
+    body = orjson.dumps({"input": given})
+    return counter()(EMBEDDINGS, "text-embedding-3-small", body)
 
 
 def test_a_message_is_its_text_and_what_stands_around_it():
@@ -58,7 +68,31 @@ def test_what_is_no_text_counts_nothing(content):
 def test_a_message_without_content_counts_nothing():
     body = orjson.dumps({"messages": [{"role": "assistant", "tool_calls": []}]})
 
-    assert counter()("gpt-4o", body) == AROUND + ANSWER
+    assert counter()(CHAT, "gpt-4o", body) == AROUND + ANSWER
+
+
+def test_the_input_of_a_response_is_a_message_or_several():
+    hello = {"role": "user", "content": [{"type": "input_text", "text": "Hello, world!"}]}
+
+    assert respond("Hello, world!") == count("Hello, world!")
+    assert respond([hello, hello]) == count("Hello, world!", "Hello, world!")
+    assert respond([hello, {"type": "function_call_output", "output": "x"}, 5]) == (
+        4 + 3 * AROUND + ANSWER
+    )
+
+
+def test_instructions_are_one_message_more():
+    assert respond("Hello, world!", instructions="Hello, world!") == (
+        count("Hello, world!", "Hello, world!")
+    )
+    assert respond("Hello, world!", instructions=None) == count("Hello, world!")
+
+
+def test_what_is_embedded_is_nothing_but_its_text_or_its_tokens():
+    assert embed("Hello, world!") == 4
+    assert embed(["Hello, world!", "Hello, world!"]) == 8
+    assert embed([1, 2, 3]) == 3
+    assert embed([[1, 2, 3], [4]]) == 4
 
 
 def test_each_model_counts_in_its_own_way_and_an_unknown_one_as_the_newest():

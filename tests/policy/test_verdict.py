@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Fault, FaultKind, Reply, Usage
+from batchrunner.policy.answer import usage_of
 from batchrunner.policy.verdict import (
     Answered,
     Barred,
@@ -16,7 +17,6 @@ from batchrunner.policy.verdict import (
     Refused,
     Throttled,
     judge,
-    usage_of,
 )
 from tests.policy.builders import completion, error, reply
 

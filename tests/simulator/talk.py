@@ -8,7 +8,8 @@ import orjson
 
 from batchrunner.simulator import Simulator, validate
 
-DATED = "/{}/openai/deployments/{}/chat/completions"
+CHAT = "chat/completions"
+DATED = "/{}/openai/deployments/{}/" + CHAT
 
 
 @dataclass(frozen=True)
@@ -106,24 +107,24 @@ async def azure(
 ) -> Heard:
     """One call by the dated path."""
     headers = {"api-key": key} | options.pop("headers", {})
-    path = DATED.format(region, deployment)
+    path = options.pop("path", DATED.format(region, deployment))
     query = options.pop("query", "api-version=2024-10-21")
     return await raw(app, path, encoded(body), headers, query=query, **options)
 
 
-async def v1(app, body=None, *, region="eastus", key="k1", **options) -> Heard:
+async def v1(app, body=None, *, region="eastus", key="k1", end=CHAT, **options) -> Heard:
     """One call by the v1 path."""
     headers = {"authorization": f"Bearer {key}"}
     body = {"model": "gpt-4o-mini", **chat()} if body is None else body
-    path = f"/{region}/openai/v1/chat/completions"
+    path = f"/{region}/openai/v1/{end}"
     return await raw(app, path, encoded(body), headers, **options)
 
 
-async def plain(app, body=None, *, key="sk-1", **options) -> Heard:
+async def plain(app, body=None, *, key="sk-1", end=CHAT, **options) -> Heard:
     """One call to plain OpenAI."""
     headers = {"authorization": f"Bearer {key}"}
     body = {"model": "gpt-4o-mini", **chat()} if body is None else body
-    path = "/api.openai.com/v1/chat/completions"
+    path = f"/api.openai.com/v1/{end}"
     return await raw(app, path, encoded(body), headers, **options)
 
 

@@ -28,7 +28,11 @@ def test_nothing_else_of_the_package_is_used(path):
     assert not [name for name in imports(path) if name.startswith(("batchrunner", ".."))]
 
 
-@pytest.mark.parametrize("stem", ["limits", "scenario", "latency", "faults", "text", "shapes"])
+PURE = ["limits", "scenario", "latency", "faults", "text", "shapes"]
+PURE += ["order", "chat", "responses", "embeddings", "operations", "completion"]
+
+
+@pytest.mark.parametrize("stem", PURE)
 def test_decisions_neither_wait_nor_read_clocks_or_files(stem):
     impure = {"asyncio", "anyio", "time", "datetime", "os", "io", "pathlib", "socket", "logging"}
 
