@@ -25,7 +25,7 @@ LAYERS = """
     inputs
     inputs.strictness inputs.schema
     inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.defaults inputs.bodies inputs.rows
+    inputs.defaults inputs.bodies inputs.special
     inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
     inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
 

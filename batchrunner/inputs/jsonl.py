@@ -21,7 +21,7 @@ from ..model import Job
 from .bodies import answer_tokens, fill, of_messages
 from .defaults import NO_DEFAULTS, Defaults, Template
 from .request import EMBEDDINGS, INPUT_OF, PATHS, REFUSED, check, check_model
-from .rows import id_column, params_of
+from .special import id_column, params_of
 from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
 
