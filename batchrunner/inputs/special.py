@@ -1,6 +1,6 @@
-"""A row of a table, which a template makes a request of.
+"""The columns of a row that are more than data, where a template makes a request of it.
 
-Every column is data. Two of them may mean something else: the one with the row's id, and the one
+They are two: the one with the row's id, and the one
 with parameters of its request.
 """
 
