@@ -8,7 +8,7 @@ answered is on the disk, then the statistics are published, and the checkpoint l
 import os
 import resource
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -36,6 +36,7 @@ from .ledger import Ledger, set_aside
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .publishing import announce, conclude
+from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
@@ -73,7 +74,11 @@ async def run_async(
     _counter(settings)
     path = _output_path(input_, output)
     _raise_file_limit()
-    async with listening(enabled=catch_signals) as signals, staged(input_) as source:
+    async with (
+        listening(enabled=catch_signals) as signals,
+        staged(input_) as source,
+        _reusing(settings, path) as reuse,
+    ):
         _refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
@@ -82,7 +87,11 @@ async def run_async(
             found = found or await _recalled(source, settings, ledger)
             found = found or await survey_input(source, settings, ledger.journal.done)
             ledger.input_ = _described(input_, found, settings)
+            if settings.dedup:
+                jobs = found.jobs + found.bad_count
+                await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
+                supervisor.use(reuse)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
@@ -148,6 +157,14 @@ async def survey_input(source: Path, settings: Settings, done: DoneSet | None = 
             f"{found.lines:,} lines: give the input it was made from, or another --output"
         )
     return found
+
+
+@asynccontextmanager
+async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
+    """The answers of earlier outputs, for as long as the run needs them."""
+    reuse = await anyio.to_thread.run_sync(Reuse.of, settings.reuse, path)
+    with closing(reuse):
+        yield reuse
 
 
 @asynccontextmanager

@@ -97,11 +97,13 @@ class Stats:
     failed: int = 0
     codes: Counter[str] = field(default_factory=Counter)  #: of the failures
     regions: dict[str, RegionUsage] = field(default_factory=dict)
+    reused: int = 0  #: jobs for which nothing was sent: the same request had its last word
 
     def add(self, result: Result) -> None:
         """Take in the last word on one job."""
         code = None if result.failure is None else result.failure.code
-        self._fold(result.attempts, code, result.usage)
+        self._fold(result.attempts, code, None if result.reused else result.usage)
+        self.reused += result.reused
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a results file, as decoded JSON."""
@@ -110,7 +112,10 @@ class Stats:
             for a in line["attempts"]
         ]
         code = line["error"] and line["error"]["code"]
-        self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
+        reused = line.get("reused", False)
+        was_paid = not (code or reused)
+        self._fold(attempts, code, usage_of(line["response"]["body"]) if was_paid else None)
+        self.reused += reused
 
     def add_unread(self, *, is_failure: bool) -> None:
         """Count a job of whose line nothing more is known."""
@@ -127,6 +132,7 @@ class Stats:
         code, attempts = line["error"]["code"], line["attempts"]
         self.failed -= 1
         self.codes[code] -= 1
+        self.reused -= line.get("reused", False)
         if attempts:
             self.region(attempts[-1]["region"]).failed -= 1
 
@@ -148,6 +154,11 @@ class Stats:
         if usage is None:
             usage = self.regions[name] = RegionUsage()
         return usage
+
+    @property
+    def answers(self) -> int:
+        """Answers that regions gave."""
+        return sum(region.ok for region in self.regions.values())
 
     @property
     def calls(self) -> int:
@@ -189,6 +200,7 @@ class Stats:
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """What ``as_json`` gave."""
         stats = cls(saved["ok"], saved["failed"], Counter(saved["codes"]))
+        stats.reused = saved.get("reused", 0)  # earlier versions knew no such thing
         for name, region in saved["regions"].items():
             stats.regions[name] = RegionUsage(
                 calls=region["calls"],

@@ -23,20 +23,22 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
-    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
+    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.sameness
+    inputs.duplicates inputs.identity inputs.jsonl inputs.packing inputs.source
+    inputs.staging inputs.survey inputs.feed
 
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
     outputs.results_file outputs.survey outputs.torn outputs.recovery
+    outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
 
     sdk faults wire stats prices
 
     pool hedge caller runner fleet
 
-    identity ledger summary gate supervisor signals publishing
+    identity ledger summary gate reuse twins supervisor signals publishing
     verify status
 
     views

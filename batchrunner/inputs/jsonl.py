@@ -17,6 +17,7 @@ from typing import Any
 
 from ..model import Job
 from .request import PATHS, REFUSED, check, check_model
+from .sameness import request_of
 from .strict import RefusedError, dump, kind, load
 from .tokens import Count
 
@@ -76,7 +77,8 @@ def parse(
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line) or str(ordinal), str(refused))
     tokens = None if count is None else count(model, body)
-    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
+    request = request_of(path, model, body)
+    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens, request)
 
 
 def read(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str, str, bytes, int | None]:

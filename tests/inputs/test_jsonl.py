@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.inputs.jsonl import BadLine, Defaults, fingerprint, parse
+from batchrunner.inputs.sameness import request_of
 from batchrunner.inputs.strict import LONGEST
 from batchrunner.model import Job
 
@@ -51,6 +52,9 @@ def test_every_form_says_the_same(form):
         path="/chat/completions",
         model="m",
         body=b'{"messages":[{"role":"user","content":"Hello"}]}',
+        request=request_of(
+            "/chat/completions", "m", b'{"messages":[{"role":"user","content":"Hello"}]}'
+        ),
     )
 
 
