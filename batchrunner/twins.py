@@ -8,7 +8,7 @@ the output. Where there is none, as the first was left or may end otherwise next
 on its own, without waiting for anybody again.
 
 The first never waits for its twins, so nobody waits in a circle. A twin shares the body of the
-first and takes some 300 bytes; at most ``MOST`` are aside, then who pulls another one waits.
+first and takes some 300 bytes; at most ``most`` are aside, then who pulls another one waits.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ import anyio
 from .inputs.jsonl import BadLine
 from .model import Job
 
-MOST = 50_000  #: twins that are aside at any time
+MOST = 50_000  #: twins that may be aside at any time
 
 
 @dataclass(slots=True)
@@ -35,7 +35,8 @@ class Twins:
     """The jobs of ``lines``, without those whose request is under way; shared by all workers."""
 
     lines: AsyncIterator[Job | BadLine]
-    aside: int = 0
+    most: int = MOST
+    aside: int = field(init=False, default=0)
     _under_way: dict[str, _First] = field(init=False, default_factory=dict)
     _back: deque[Job] = field(init=False, default_factory=deque)
     _changed: anyio.Event = field(init=False, default_factory=anyio.Event)
@@ -73,7 +74,7 @@ class Twins:
     async def _set_aside(self, job: Job) -> bool:
         """Whether a job waits for the one that asks the same; False where it is the first."""
         while (first := self._under_way.get(job.request)) is not None:
-            if self.aside < MOST:
+            if self.aside < self.most:
                 self.aside += 1
                 first.twins.append(replace(job, body=first.job.body))
                 return True

@@ -57,7 +57,7 @@ class Shelf:
         """
         found, offset = Found(), 0
         try:
-            with self._disk.reader(path.resolve(strict=True)) as file:
+            with self._disk.reader(path.resolve()) as file:
                 self._files.append(self._disk.open(path.resolve(), 0))
                 for line in physical_lines(file):
                     found.physical += line.endswith(b"\n")

@@ -28,7 +28,7 @@ def test_it_says_what_a_dict_would_say(puts, others):
 
 @given(puts)
 def test_with_room_from_the_start_it_says_the_same(puts):
-    grown, roomy = Index(), Index(100_000)
+    grown, roomy = Index(), Index(5000)
     for key, place in puts:
         grown.put(key, place)
         roomy.put(key, place)
