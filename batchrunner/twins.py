@@ -76,7 +76,8 @@ class Twins:
         while (first := self._under_way.get(job.request)) is not None:
             if self.aside < self.most:
                 self.aside += 1
-                first.twins.append(replace(job, body=first.job.body))
+                shared = first.job
+                first.twins.append(replace(job, body=shared.body, request=shared.request))
                 return True
             await self._changed.wait()
         self._under_way[job.request] = _First(job)

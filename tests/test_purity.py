@@ -16,6 +16,8 @@ PURE = [
     "summary",
     "inputs.jsonl",
     "inputs.request",
+    "inputs.sameness",
+    "outputs.index",
     "outputs.lines",
     "simulator.limits",
     "views.words",

@@ -3,12 +3,15 @@
 import json
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchrunner.outputs.lines import decode, encode, failed
 from batchrunner.simulator import prompt_digest
+from batchrunner.stats import Stats
+from batchrunner.summary import Progress
 from tests.outputs.builders import CFG, FINAL, result
 from tests.outputs.test_lines import sealed
 from tests.test_run import SLOW, batchrunner, place, start, wait_for_lines
@@ -225,6 +228,27 @@ def test_without_the_option_the_same_is_asked_again(batchrunner):
     write_rows("in", ["Say it."] * 5)
 
     assert calls(batchrunner("run", "in", "-o", "out", *RUN)[1]) == 5
+
+
+def test_the_rate_is_that_of_what_is_asked_and_no_time_is_promised_before():
+    """190 of 200 were taken in ten seconds; what is left takes as long as what was asked."""
+    stats = Stats(ok=190, reused=190)
+    taken = Progress(total=200, resumed=0, wall_s=10.0, stats=stats, regions=(), reused=190)
+    assert (taken.rate, taken.remaining_s) == (0.0, None)
+
+    asked = replace(taken, wall_s=20.0, stats=Stats(ok=192, reused=190))
+    assert (asked.rate, asked.remaining_s) == (0.1, 80.0)
+
+
+def test_a_failure_that_was_shared_and_runs_again_is_counted_as_shared_no_longer():
+    stats = Stats()
+    line = decode(encode(replace(result(failure=FINAL), attempts=(), reused=True), CFG))
+    stats.add_line(line)
+    assert (stats.failed, stats.reused) == (1, 1)
+
+    stats.withdraw(line)
+
+    assert (stats.failed, stats.reused) == (0, 0)
 
 
 @pytest.mark.socket

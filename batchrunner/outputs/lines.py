@@ -136,7 +136,8 @@ def taken(line: bytes, job: Job) -> Result:
         headers = {} if request_id is None else {"x-request-id": request_id}
         reply = Reply(int(found[1]), headers, line[found.end() : error - 1])
     said = orjson.loads(line[error + 9 : line.index(b',"region":', error)])
-    return Result(job, reply, (), said and Failure(**said), reused=True)
+    failure = said and Failure(said["code"], said["message"], said["retryable"])
+    return Result(job, reply, (), failure, reused=True)
 
 
 def _seal(sealed: bytes) -> bytes:
