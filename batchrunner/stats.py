@@ -102,7 +102,7 @@ class Stats:
     def add(self, result: Result) -> None:
         """Take in the last word on one job."""
         code = None if result.failure is None else result.failure.code
-        self._fold(result.attempts, code, None if result.reused else result.usage)
+        self._fold(result.attempts, code, result.usage)
         self.reused += result.reused
 
     def add_line(self, line: Mapping[str, Any]) -> None:
@@ -112,10 +112,8 @@ class Stats:
             for a in line["attempts"]
         ]
         code = line["error"] and line["error"]["code"]
-        reused = line.get("reused", False)
-        was_paid = not (code or reused)
-        self._fold(attempts, code, usage_of(line["response"]["body"]) if was_paid else None)
-        self.reused += reused
+        self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
+        self.reused += line.get("reused", False)
 
     def add_unread(self, *, is_failure: bool) -> None:
         """Count a job of whose line nothing more is known."""

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from batchrunner.outputs.index import MAX_PLACE, Index
 
-# Few low bits differ, so that many keys want the same slot.
-keys = (
-    st.integers(0, 7).map(lambda high: high << 61) | st.integers(0, 40) | st.integers(0, 2**64 - 1)
-)
+# Many keys want the same slot, also the last one, behind which the first comes.
+keys = st.builds(
+    lambda high, low: high << 61 | low, st.integers(0, 7), st.sampled_from([0, 1, 1022, 1023])
+) | st.integers(0, 2**64 - 1)
 puts = st.lists(st.tuples(keys, st.integers(0, MAX_PLACE)), max_size=200)
 
 
