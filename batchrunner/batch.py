@@ -8,7 +8,7 @@ answered is on the disk, then the statistics are published, and the checkpoint l
 import os
 import resource
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +43,7 @@ from .outputs import checkpoint
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .publishing import announce, conclude
+from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
@@ -81,7 +82,11 @@ async def run_async(  # noqa: PLR0913 - the front door
     _counter(settings)
     path = _output_path(input_, output)
     _raise_file_limit()
-    async with listening(enabled=catch_signals) as signals, staged(input_) as source:
+    async with (
+        listening(enabled=catch_signals) as signals,
+        staged(input_) as source,
+        _reusing(settings, path) as reuse,
+    ):
         _refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
@@ -94,7 +99,11 @@ async def run_async(  # noqa: PLR0913 - the front door
             found = found or await survey_input(source, settings, ledger.journal.done, seen.shape)
             ledger.input_ = _described(input_, found, settings)
             ledger.noun = found.noun
+            if settings.dedup:
+                jobs = found.jobs + found.bad_count
+                await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
+                supervisor.use(reuse)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
@@ -155,7 +164,8 @@ def _counter(settings: Settings) -> Count | None:
 async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> Glimpse:
     """How to read the input; as it was read for the results in ``earlier``, where it is the same.
 
-    Raises InputError where answers would stand in a column that the table has already.
+    Raises InputError where the table lacks a column that is asked for, or has one already in
+    which answers would stand.
     """
     shape = checked(Shape(settings.delimiter, settings.encoding))
     if earlier is not None:
@@ -170,6 +180,9 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
             )
     seen = await glimpse(source, shape)
     check_new_columns(seen.columns, settings.answer_schema, settings.answer_prefix)
+    there = seen.columns
+    if there is not None and (why := defaults(settings).missing([c.name for c in there])):
+        raise InputError(f"{source} {why}")
     return seen
 
 
@@ -195,6 +208,14 @@ async def survey_input(
             f"{found.lines:,} {found.noun}s: give the input it was made from, or another --output"
         )
     return found
+
+
+@asynccontextmanager
+async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
+    """The answers of earlier outputs, for as long as the run needs them."""
+    reuse = await anyio.to_thread.run_sync(Reuse.of, settings.reuse, path)
+    with closing(reuse):
+        yield reuse
 
 
 @asynccontextmanager

@@ -101,7 +101,7 @@ def _governor(settings: Settings, before: Stats, spent: float) -> Governor:
         max_share=settings.fallback_max_share,
         max_cost=math.inf if settings.fallback_max_cost is None else settings.fallback_max_cost,
         price=price,
-        answers=before.ok,
+        answers=before.answers,
         taken=taken.ok,
         spent=0.0 if is_unbounded else max(spent, cost_usd(taken, OPENAI) or 0.0),
     )

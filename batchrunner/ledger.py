@@ -130,18 +130,20 @@ class Ledger:
             if len(models) > 1
         ]
 
-    async def record(self, result: Result) -> None:
-        """Write a result; returns when it would survive the death of this process."""
+    async def record(self, result: Result) -> int:
+        """Write a result; returns where, when it would survive the death of this process."""
         try:
             line = encode(result, self._cfg)
         except LineError as error:
             failure = Failure("unwritable", str(error), retryable=False)
-            result = Result(result.job, None, result.attempts, failure)
+            result = Result(result.job, None, result.attempts, failure, reused=result.reused)
             line = encode(result, self._cfg)
         self.stats.add(result)
         if result.usage is not None and result.usage.model:
             self.answered_by[result.job.model][result.usage.model] += 1
+        offset = self.journal.appended
         await self.journal.append(line)
+        return offset
 
     async def save(self, *, wall_s: float, complete: bool = False) -> None:
         """Make everything recorded so far safe on the disk, and say so in the checkpoint."""

@@ -22,6 +22,7 @@ class Job:
     body: bytes  #: the request body, a JSON object without its ``model``
     answer_tokens: int | None = None  #: the most the answer may use; None where it is open
     prompt_tokens: int | None = None  #: None where nobody counted them
+    request: str = ""  #: BLAKE2b-128 of path, model and body, 32 hex digits; see ``sameness``
 
 
 @value
@@ -101,6 +102,7 @@ class Result:
     attempts: tuple[Attempt, ...]
     failure: Failure | None = None
     usage: Usage | None = None  #: of an answer
+    reused: bool = False  #: whether it was taken from the same request, and nothing was sent
 
     @property
     def region(self) -> str | None:

@@ -100,17 +100,20 @@ class Stats:
     reasks: int = 0  #: calls for jobs of which an answer had broken the schema
     codes: Counter[str] = field(default_factory=Counter)  #: of the failures
     regions: dict[str, RegionUsage] = field(default_factory=dict)
+    reused: int = 0  #: jobs for which nothing was sent: the same request had its last word
 
     def add(self, result: Result) -> None:
         """Take in the last word on one job."""
         code = None if result.failure is None else result.failure.code
         self._fold(result.attempts, code, result.usage)
+        self.reused += result.reused
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a results file, as decoded JSON."""
         attempts = [_attempt(attempt) for attempt in line["attempts"]]
         code = line["error"] and line["error"]["code"]
         self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
+        self.reused += line.get("reused", False)
 
     def add_unread(self, *, is_failure: bool) -> None:
         """Count a job of whose line nothing more is known."""
@@ -130,6 +133,7 @@ class Stats:
         code, attempts = line["error"]["code"], line["attempts"]
         self.failed -= 1
         self.codes[code] -= 1
+        self.reused -= line.get("reused", False)
         if attempts:
             self.region(attempts[-1]["region"]).failed -= 1
 
@@ -151,6 +155,11 @@ class Stats:
         if usage is None:
             usage = self.regions[name] = RegionUsage()
         return usage
+
+    @property
+    def answers(self) -> int:
+        """Answers that regions gave."""
+        return sum(region.ok for region in self.regions.values())
 
     @property
     def calls(self) -> int:
@@ -199,6 +208,7 @@ class Stats:
         stats = cls(
             saved["ok"], saved["failed"], saved.get("reasks", 0), codes=Counter(saved["codes"])
         )
+        stats.reused = saved.get("reused", 0)  # earlier versions knew no such thing
         for name, region in saved["regions"].items():
             stats.regions[name] = RegionUsage(
                 calls=region["calls"],

@@ -28,6 +28,7 @@ class Progress:
     wall_s: float  #: of this run
     stats: Stats  #: of all runs
     regions: Sequence[RegionStatus]
+    reused: int = 0  #: jobs of this run for which nothing was sent
     waiting: int = 0  #: jobs that wait for a region to open
     held_back: str = ""  #: which bound keeps plain OpenAI from taking more
     note: str = ""  #: what holds the whole run up, in words
@@ -44,12 +45,16 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Jobs a second in this run, on average."""
-        return (self.done - self.resumed) / self.wall_s if self.wall_s > 0 else 0.0
+        """Jobs a second that this run asked a region for, on average."""
+        asked = self.done - self.resumed - self.reused
+        return asked / self.wall_s if self.wall_s > 0 else 0.0
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds to go at this rate; None while there is no rate."""
+        """Seconds to go at this rate; None while there is no rate.
+
+        At most so many, where answers are reused: the next ones may have none.
+        """
         return (self.total - self.done) / self.rate if self.rate > 0 else None
 
 
@@ -89,6 +94,7 @@ class Summary:
                 "ok": stats.ok,
                 "failed": stats.failed,
                 "resumed": progress.resumed,
+                "reused": stats.reused,
             },
             "failures": {code: n for code, n in stats.codes.most_common() if n},
             "calls": stats.calls,
@@ -116,7 +122,7 @@ class Summary:
         taken = stats.regions.get(OPENAI, RegionUsage()).ok
         return {
             "jobs": taken,
-            "share": round(taken / stats.ok, 4) if stats.ok else 0.0,
+            "share": round(taken / stats.answers, 4) if stats.answers else 0.0,
             "cost_usd": self.cost_usd.get(OPENAI, 0.0),
             "held_back": self.progress.held_back or None,
         }
@@ -150,7 +156,7 @@ class Summary:
         self, name: str, status: RegionStatus | None, usage: RegionUsage
     ) -> dict[str, Any]:
         causes = ("requests", "tokens", "capacity", "other")
-        ok = self.progress.stats.ok
+        answers = self.progress.stats.answers
         return {
             "calls": usage.calls,
             "ok": usage.ok,
@@ -160,7 +166,7 @@ class Summary:
             "prompt_tokens": usage.tokens.prompt,
             "completion_tokens": usage.tokens.completion,
             "cost_usd": self.cost_usd.get(name, 0.0),
-            "share": round(usage.ok / ok, 4) if ok else 0.0,
+            "share": round(usage.ok / answers, 4) if answers else 0.0,
             "throttled_s": round(usage.throttled_s, 3),
             "peak_in_flight": usage.peak_in_flight,
             "latency_s": {

@@ -19,7 +19,9 @@ from .inputs.feed import Feed
 from .inputs.jsonl import BadLine
 from .ledger import Ledger
 from .model import Failure, Job, Result
+from .reuse import Reuse
 from .summary import Progress, Stop
+from .twins import Twins
 
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
 LOOK_EVERY = 0.25  #: seconds between two looks of a view
@@ -41,15 +43,19 @@ class Supervisor:
     outage_wait: float = 600.0  #: seconds without an answer, all regions being down, that end it
     stopped: Stop | None = None
     _resumed: int = field(init=False)
+    _reused: int = field(init=False)  #: by earlier runs
     _before: dict[str, tuple[float, int]] = field(init=False)  #: throttled seconds, peak
     _started: float = field(init=False)
     _left: int = field(init=False, default=0)  #: jobs that no region would take
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
+    _reuse: Reuse = field(init=False, default_factory=Reuse)
+    _twins: Twins | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._resumed = self.ledger.journal.records
+        self._reused = self.ledger.stats.reused
         self._started = asyncio.get_running_loop().time()
         before = self.ledger.stats.regions.items()
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
@@ -61,6 +67,11 @@ class Supervisor:
             self.ledger.settings.disk_wait,
         )
 
+    def use(self, reuse: Reuse) -> None:
+        """Take what is answered already; where that is this output too, ask once for the same."""
+        self._reuse = reuse
+        self._twins = None if reuse.own is None else Twins(self.feed)
+
     async def run(self) -> None:
         """Answer every job, or stop early and say why in ``stopped``."""
         async with anyio.create_task_group() as group:
@@ -68,7 +79,8 @@ class Supervisor:
                 group.start_soon(beside)
             with self._work:
                 hurry = self.caller.pool.hurry
-                await runner.run(self.feed, self._answer, self._report, self.workers, hurry)
+                lines = self._twins or self.feed
+                await runner.run(lines, self._answer, self._report, self.workers, hurry)
             if self._work.cancelled_caught:  # the time that a full disk was given is over too
                 self.ledger.journal.hurry()
             group.cancel_scope.cancel()
@@ -103,6 +115,7 @@ class Supervisor:
         return Progress(
             total=max(self.total, self.ledger.journal.records),
             resumed=self._resumed,
+            reused=self.ledger.stats.reused - self._reused,
             wall_s=asyncio.get_running_loop().time() - self._started,
             stats=self.ledger.stats,
             regions=regions,
@@ -114,17 +127,27 @@ class Supervisor:
     async def _answer(self, line: Job | BadLine) -> Result | None:
         await self._gate.passed()
         if isinstance(line, Job):
-            return await self.caller.call(line)
+            result = await self._reuse.find(line) or await self.caller.call(line)
+            if result is None:
+                self._end(line)
+            return result
         job = Job(line.ordinal, line.fingerprint, line.id, "", "", b"")
         return Result(job, None, (), Failure("bad_line", line.reason, retryable=False))
 
     async def _report(self, result: Result | None) -> None:
         if result is not None:
-            await self.ledger.record(result)
+            offset = await self.ledger.record(result)
+            self._reuse.note(result, offset)
+            self._end(result.job)
         elif self.stopped is None:
             self._left += 1
             if not self.caller.pool.is_alive:
                 self.stop(Stop(8, self._no_target()))
+
+    def _end(self, job: Job) -> None:
+        """Jobs that wait for the end of this one wait no longer."""
+        if self._twins is not None:
+            self._twins.ended(job)
 
     async def _look(self) -> None:
         clock = asyncio.get_running_loop().time

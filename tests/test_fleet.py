@@ -15,7 +15,9 @@ def governor(before, spent=0.0, **options):
 
 def answered(model, answers, tokens=1000):
     usage = RegionUsage(ok=answers, models={model: Tokens(answers, tokens, tokens)})
-    return Stats(ok=10 * answers, codes=Counter(), regions={"openai": usage})
+    others = RegionUsage(ok=9 * answers)
+    regions = {"openai": usage, "eastus": others}
+    return Stats(ok=11 * answers, codes=Counter(), regions=regions, reused=answers)
 
 
 def test_what_earlier_runs_took_counts():

@@ -24,7 +24,8 @@ LAYERS = """
 
     inputs
     inputs.strictness inputs.schema
-    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.sameness
+    inputs.duplicates inputs.identity
     inputs.broken inputs.shape
     inputs.defaults inputs.bodies inputs.special
     inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
@@ -37,13 +38,14 @@ LAYERS = """
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
     outputs.results_file outputs.survey outputs.torn outputs.recovery
+    outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
 
     sdk faults wire stats prices
 
     pool hedge answers caller runner fleet
 
-    identity ledger summary gate supervisor signals publishing
+    identity ledger summary gate reuse twins supervisor signals publishing
     verify status
 
     views

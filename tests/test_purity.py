@@ -18,6 +18,8 @@ PURE = [
     "inputs.jsonl",
     "inputs.new_columns",
     "inputs.request",
+    "inputs.sameness",
+    "outputs.index",
     "outputs.lines",
     "simulator.limits",
     "views.words",

@@ -87,7 +87,7 @@ def test_every_job_gets_its_answer_and_the_numbers_add_up(batchrunner):
     stats = json.loads(Path("in.results.jsonl.stats.json").read_text())
     seen = summary.pop("simulator")
     assert summary == stats
-    assert stats["jobs"] == {"total": 100, "ok": 100, "failed": 0, "resumed": 0}
+    assert stats["jobs"] == {"total": 100, "ok": 100, "failed": 0, "resumed": 0, "reused": 0}
     assert sum(region["ok"] for region in stats["regions"].values()) == 100
     for name, region in stats["regions"].items():
         assert (region["calls"], region["ok"]) == (seen[name]["calls"], seen[name]["ok"])
@@ -104,7 +104,13 @@ def test_a_finished_run_calls_nothing(batchrunner):
 
     assert code == 0
     assert Path("in.results.jsonl").read_bytes() == before
-    assert json.loads(out)["jobs"] == {"total": 20, "ok": 20, "failed": 0, "resumed": 20}
+    assert json.loads(out)["jobs"] == {
+        "total": 20,
+        "ok": 20,
+        "failed": 0,
+        "resumed": 20,
+        "reused": 0,
+    }
     assert sum(region["calls"] for region in json.loads(out)["simulator"].values()) == 0
 
 
@@ -499,7 +505,7 @@ def test_failures_are_told_and_only_those_that_may_end_otherwise_run_again(batch
     code, out, _ = batchrunner(*arguments, "swift.toml")
     assert code == 1
     assert json.loads(out)["failures"] == {"content_filter": 1}
-    assert json.loads(out)["jobs"] == {"total": 4, "ok": 3, "failed": 1, "resumed": 0}
+    assert json.loads(out)["jobs"] == {"total": 4, "ok": 3, "failed": 1, "resumed": 0, "reused": 0}
     assert json.loads(out)["calls"] == wasted + 4  # what was lost on the way still counts
     assert len(read_results()) == 4
 

@@ -22,6 +22,7 @@ from .bodies import answer_tokens, fill, of_messages
 from .broken import Broken
 from .defaults import NO_DEFAULTS, Defaults, Template
 from .request import INPUT_OF, PATHS, REFUSED, check, check_model
+from .sameness import request_of
 from .special import id_column, params_of
 from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
@@ -71,7 +72,8 @@ def parse(
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line, defaults) or str(ordinal), str(refused))
     tokens = None if count is None else count(path, model, body)
-    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens)
+    request = request_of(path, model, body)
+    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens, request)
 
 
 def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:

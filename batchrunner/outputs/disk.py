@@ -28,6 +28,21 @@ class Disk:
         """A buffered reader of the whole file."""
         return open(path, "rb", BLOCK, opener=lambda _, flags: self.open(path, flags))
 
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """At most so many bytes from ``offset`` on; none at the end of the file."""
+        return os.pread(fd, size, offset)
+
+    def peek(self, fd: int, size: int, offset: int) -> bytes:
+        """What of these bytes is in memory, from the first on; never waits for the medium.
+
+        Gives nothing where the system cannot tell, as on macOS.
+        """
+        room = bytearray(size)
+        try:
+            return bytes(room[: os.preadv(fd, [room], offset, os.RWF_NOWAIT)])
+        except (OSError, AttributeError):
+            return b""
+
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write some of the data; the number of bytes that were."""
         return os.write(fd, data)

@@ -2,7 +2,11 @@
 
 Theory of operation. A line is one JSON object of fixed shape::
 
-    {"i":…,"fp":"…","custom_id":…,"response":…,"error":…,"region":…,"attempts":[…],"cfg":"…","crc":"…"}
+    {"i":…,"fp":"…","custom_id":…,"response":…,"error":…,"region":…,"attempts":[…],
+     "request":"…","reused":true,"cfg":"…","crc":"…"}
+
+``request`` is missing where there was none, and in lines of earlier versions; ``reused`` where it
+would be false.
 
 ``i`` and ``fp`` come first and ``cfg`` and ``crc`` last, at places that can be found without
 parsing, and ``crc`` covers every byte before it. So ``check`` tells a whole line from a torn one
@@ -13,7 +17,9 @@ lines: a raw line end cannot stand inside a JSON string, only between tokens, wh
 nothing, so line ends and the indentation behind them are dropped, and not a digit of the answer
 changes. And it may hold keys like ours, ``"error"`` among them: therefore ``failed`` looks for
 the *last* such key. What follows the body was written here, where no other key has that name, and
-in a string the quotes would be escaped: the last match is ours, whatever the body says.
+in a string the quotes would be escaped: the last match is ours, whatever the body says. What
+precedes the body was written here too, so there the *first* match is ours; between the two stands
+the response, which ``taken`` gives to another job without a digit of it being read.
 """
 
 import json
@@ -25,7 +31,7 @@ from typing import Any
 
 import orjson
 
-from ..model import Attempt, Failure, Reply, Result
+from ..model import Attempt, Failure, Job, Reply, Result
 
 MAX_LINE = 64 << 20  #: bytes; a longer line is neither written nor read
 MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
@@ -33,6 +39,13 @@ EXCERPT = 2_000  #: characters kept of a body that is not JSON
 
 _HEAD = re.compile(rb'\{"i":(0|[1-9][0-9]{0,9}),"fp":"([0-9a-f]{16})",')
 _LINE_END = re.compile(rb"[\r\n]\s*")
+_REQUEST = re.compile(
+    rb',"request":"([0-9a-f]{32})"(?:,"reused":true)?(?:,"sanitized":true)?,"cfg":".{8}","crc":".{8}"\}\n\Z'
+)
+_RESPONSE = re.compile(
+    rb'"response":(?:null|\{"status_code":([0-9]+),"request_id":(null|"(?:[^"\\]|\\.)*"),"body":)'
+)
+_FOOT = 120  #: bytes at the end of a line that hold everything behind the attempts
 
 
 class LineError(ValueError):
@@ -56,6 +69,7 @@ def encode(result: Result, cfg: str) -> bytes:
         "error": _error(result.failure),
         "region": result.region,
         "attempts": [_attempt(attempt) for attempt in result.attempts],
+        **_sameness(result),
         "cfg": cfg,
     }
     _refuse_unless_hex8(cfg)
@@ -105,6 +119,27 @@ def settings_of(line: bytes) -> str:
     return line[-28:-20].decode()
 
 
+def request_in(line: bytes) -> bytes | None:
+    """What a whole line answers, 32 hex digits; None for bad input and earlier versions."""
+    found = _REQUEST.search(line, max(0, len(line) - _FOOT))
+    return found and found[1]
+
+
+def taken(line: bytes, job: Job) -> Result:
+    """The last word on ``job``, for which nothing was sent: that of a whole line."""
+    found, error = _RESPONSE.search(line), line.rfind(b',"error":')
+    if found is None:
+        raise ValueError("not a whole line of results")
+    reply = None
+    if found[1] is not None:
+        request_id = orjson.loads(found[2])
+        headers = {} if request_id is None else {"x-request-id": request_id}
+        reply = Reply(int(found[1]), headers, line[found.end() : error - 1])
+    said = orjson.loads(line[error + 9 : line.index(b',"region":', error)])
+    failure = said and Failure(said["code"], said["message"], said["retryable"])
+    return Result(job, reply, (), failure, reused=True)
+
+
 def _seal(sealed: bytes) -> bytes:
     line = b'%b,"crc":"%08x"}\n' % (sealed, zlib.crc32(sealed))
     if len(line) > MAX_LINE:
@@ -150,6 +185,11 @@ def _response(reply: Reply | None, *, trusted: bool) -> dict[str, Any] | None:
         "request_id": headers.get("x-request-id") or headers.get("apim-request-id"),
         "body": _one_line(body) if trusted or _is_json(body) else _excerpt(body),
     }
+
+
+def _sameness(result: Result) -> dict[str, Any]:
+    said: dict[str, Any] = {"request": result.job.request} if result.job.request else {}
+    return said | {"reused": True} if result.reused else said
 
 
 def _error(failure: Failure | None) -> dict[str, Any] | None:

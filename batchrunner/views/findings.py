@@ -16,6 +16,7 @@ def status_lines(summary: Summary) -> list[str]:
         f"{left:,} to go; {stats.calls:,} calls, {stats.wasted_calls:,} of them wasted, "
         f"in {words.duration(summary.wall_s)}"
     )
+    lines += words.reused(stats.reused, progress.total)
     if stats.ambiguous:
         lines.append(f"{stats.ambiguous:,} calls had no answer and may have been billed")
     for name, usage in stats.regions.items():

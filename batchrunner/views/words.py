@@ -33,6 +33,11 @@ def errors(usage: RegionUsage) -> str:
     return ", ".join(f"{n} {outcome}" for outcome, n in usage.errors.most_common()) or "0"
 
 
+def reused(count: int, total: int) -> list[str]:
+    """For how many jobs nothing was sent, where there are any."""
+    return [f"{count:,} of {total:,} taken from the same request, answered before"] * bool(count)
+
+
 def line(progress: Progress) -> str:
     """A run at one moment, on one line."""
     parts = [

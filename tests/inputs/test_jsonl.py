@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.jsonl import BadLine, fingerprint, parse
+from batchrunner.inputs.sameness import request_of
 from batchrunner.inputs.strict import LONGEST
 from batchrunner.model import Job
 
@@ -52,6 +53,9 @@ def test_every_form_says_the_same(form):
         path="/chat/completions",
         model="m",
         body=b'{"messages":[{"role":"user","content":"Hello"}]}',
+        request=request_of(
+            "/chat/completions", "m", b'{"messages":[{"role":"user","content":"Hello"}]}'
+        ),
     )
 
 

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from batchrunner.model import Attempt, Failure, Job, Reply, Result
 from batchrunner.outputs import lines
-from batchrunner.outputs.lines import LineError, check, decode, encode, failed, retryable
+from batchrunner.outputs.lines import (
+    LineError,
+    check,
+    decode,
+    encode,
+    failed,
+    request_in,
+    retryable,
+    taken,
+)
 
 from .builders import AGAIN, CFG, FINAL, job, line, result
 
@@ -259,3 +268,81 @@ def test_no_name_of_a_region_can_pass_for_an_error(region):
 
     assert failed(text)
     assert not retryable(text)
+
+
+REQUEST = "0123456789abcdef" * 2
+
+
+def asked(answer, request=REQUEST):
+    return replace(answer, job=replace(answer.job, request=request))
+
+
+def test_a_request_and_its_reuse_stand_behind_the_attempts():
+    text = encode(replace(asked(result()), reused=True, attempts=()), CFG)
+
+    assert text[: text.rindex(b',"crc"')].endswith(
+        b',"region":null,"attempts":[],"request":"%b","reused":true,"cfg":"c0ffee00"'
+        % REQUEST.encode()
+    )
+    assert decode(text)["request"] == REQUEST
+    assert decode(text)["reused"] is True
+    assert "reused" not in decode(encode(asked(result()), CFG))
+
+
+@pytest.mark.parametrize("reused", [False, True])
+@pytest.mark.parametrize("custom_id", AWKWARD)
+@pytest.mark.parametrize("failure", [None, AGAIN, FINAL])
+def test_the_request_of_a_line_is_found_whatever_else_it_says(custom_id, failure, reused):
+    forged = b'{"x":",\\"request\\":\\"%b\\"","request":"%b"}' % (b"f" * 32, b"f" * 32)
+    answer = replace(result(0, forged, failure, custom_id=custom_id), reused=reused)
+
+    text = encode(asked(answer), CFG)
+
+    assert request_in(text) == REQUEST.encode()
+    assert request_in(encode(answer, CFG)) is None
+    assert failed(text) is (failure is not None)
+    assert retryable(text) is (failure is AGAIN)
+
+
+@pytest.mark.parametrize("custom_id", AWKWARD)
+@pytest.mark.parametrize(
+    "body", [b'{"n":10000000000000000000000001,"error":null}', b'"', b"no JSON"]
+)
+@pytest.mark.parametrize("failure", [None, FINAL])
+@pytest.mark.parametrize("request_id", [None, "req-1", *AWKWARD])
+def test_what_a_line_says_is_taken_for_another_job_to_the_last_digit(
+    custom_id, body, failure, request_id
+):
+    if failure is None and not body.startswith(b"{"):
+        body = b'{"region":"x","response":null}'
+    headers = {} if request_id is None else {"x-request-id": request_id}
+    first = replace(result(3, body, failure, custom_id=custom_id), reply=Reply(200, headers, body))
+    text = encode(asked(first), CFG)
+    other = replace(job(9), request=REQUEST)
+
+    result_ = taken(text, other)
+
+    assert (result_.job, result_.attempts, result_.usage, result_.reused) == (
+        other,
+        (),
+        None,
+        True,
+    )
+    assert result_.failure == failure
+    again = encode(result_, CFG)
+    assert check(again) == (9, b"000000000000000a")
+    between = [
+        line[line.index(b'"response":') : line.rindex(b',"region":')] for line in (text, again)
+    ]
+    assert between[0].split(b'"body":')[1] == between[1].split(b'"body":')[1]
+
+
+def test_a_failure_without_a_reply_is_taken_without_one():
+    bad = Result(job(), None, (), FINAL)
+
+    assert taken(encode(bad, CFG), job(1)) == Result(job(1), None, (), FINAL, reused=True)
+
+
+def test_what_is_no_line_cannot_be_taken():
+    with pytest.raises(ValueError, match="not a whole line"):
+        taken(b"{}\n", job())

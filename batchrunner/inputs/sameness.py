@@ -1,0 +1,25 @@
+"""When two requests are the same: what is asked of which model, however its line is laid out.
+
+Nothing of a region counts, no key and no deployment, so an answer stays good when regions come and
+go; nor do the id and the place of a line. The order of members does not count either, with one
+exception: a model writes its answer in the order of a schema, and reads tools in theirs, so where
+reasoning is asked for before the verdict and where behind it, that is not the same request.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+_ORDERED = ("response_format", "text", "tools", "functions")  #: members that hold schemas
+
+
+def request_of(path: str, model: str, body: bytes) -> str:
+    """BLAKE2b-128 of a request, 32 hex digits; ``body`` is what ``strict.dump`` gave."""
+    values: dict[str, Any] = orjson.loads(body)
+    for name in _ORDERED:
+        if name in values:
+            values[name] = orjson.Fragment(orjson.dumps(values[name]))
+    canonical = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+    whole = b"\0".join((path.encode(), model.encode(), canonical))
+    return blake2b(whole, digest_size=16).hexdigest()
