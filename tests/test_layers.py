@@ -23,13 +23,13 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
-    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.jsonl inputs.packing inputs.source inputs.staging inputs.survey inputs.feed
+    inputs.shape inputs.broken inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.jsonl inputs.packing inputs.source inputs.opening inputs.staging inputs.survey inputs.feed
 
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
-    outputs.results_file outputs.survey outputs.torn outputs.recovery
+    outputs.results_file outputs.index outputs.foreign outputs.found outputs.survey outputs.torn outputs.recovery
     outputs.tape outputs.group outputs.writer outputs.journal
 
     sdk faults wire stats prices
@@ -38,6 +38,12 @@ LAYERS = """
 
     identity ledger summary gate supervisor signals publishing
     verify status
+
+    tables
+    tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
+    tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
+    tables.answers tables.columns tables.input_rows
+    export
 
     views
     views.words views.screen views.table views.progress views.report views.findings

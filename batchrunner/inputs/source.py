@@ -17,6 +17,7 @@ from anyio import to_thread
 
 from ..errors import BatchrunnerError, DiskError, InputError, UsageError
 from .packing import Packing, Readable, Unpacked, bare, by_content, by_name
+from .shape import PLAIN, Column, Noun
 from .splitting import Splitter
 from .strict import LONGEST
 
@@ -28,6 +29,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 class Source:
     """An async iterator over lists of lines, as bytes without their newlines."""
+
+    noun: Noun = "line"
+    columns: tuple[Column, ...] | None = None
+    shape = PLAIN
 
     def __init__(
         self, path: str | os.PathLike[str], *, block: int = BLOCK, longest: int = LONGEST
