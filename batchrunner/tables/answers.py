@@ -6,6 +6,7 @@ import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -91,7 +92,7 @@ class Reader:
         if record["error"] or record.get("reused"):
             return 0.0
         usage = usage_of(body)
-        return price(usage.model, usage, self.providers.get(record["region"], "openai"))
+        return _price(usage.model, usage, self.providers.get(record["region"], "openai"))
 
 
 _OF_RECORD: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -105,6 +106,9 @@ _OF_BODY: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "completion_tokens": lambda body: usage_of(body).completion,
     "cached_tokens": lambda body: usage_of(body).cached,
 }
+
+
+_price = lru_cache(price)  # answers of the same length cost the same
 
 
 def text_of(body: Any) -> str:

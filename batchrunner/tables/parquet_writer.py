@@ -11,7 +11,7 @@ from .rows import Layout, Row
 from .types import Column, Type, UnfitError, fit
 
 GROUP = 10_000  #: rows of a group
-GROUP_BYTES = 32 << 20  #: or so much of them
+GROUP_BYTES = 8 << 20  #: or so much of them
 
 
 def pyarrow() -> Any:
