@@ -7,7 +7,7 @@ answered is on the disk, then the statistics are published, and the checkpoint l
 
 import os
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,15 +24,19 @@ from .environment import load_settings
 from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
 from .fleet import open_caller
 from .identity import is_done
+from .inputs.dialect import checked
 from .inputs.feed import Feed
+from .inputs.glimpse import Glimpse, glimpse
 from .inputs.identity import identify
 from .inputs.jsonl import Defaults
+from .inputs.new_columns import check_new_columns
+from .inputs.opening import PLAIN, Shape, open_lines
 from .inputs.packing import bare
-from .inputs.source import Source
 from .inputs.staging import staged
 from .inputs.survey import Survey, survey
 from .inputs.tokens import Count, counter
 from .ledger import Ledger, set_aside
+from .outputs import checkpoint
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .publishing import announce, conclude
@@ -50,20 +54,21 @@ def run(
     return anyio.run(run_async, input_, output, settings)
 
 
-async def run_async(
+async def run_async(  # noqa: PLR0913 - the front door
     input_: Path | str,
     output: Path | str | None = None,
     settings: Settings | None = None,
     *,
     watch: Watch = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
     catch_signals: bool = False,
 ) -> Summary:
     """Answer every job of ``input_`` and write the results to ``output``.
 
-    ``input_`` is the path of a JSON Lines file, also packed, or ``-`` for standard input;
-    ``output`` defaults to the input's name with ``.results.jsonl``. Where ``output`` has results
-    of an earlier run, only what is missing is sent. Without ``settings`` they are read from the
-    environment and ``.env``.
+    ``input_`` is the path of a JSON Lines, CSV, TSV or Parquet file, or ``-`` for standard input;
+    texts may be packed. ``output`` defaults to the input's name with ``.results.jsonl``. Where it
+    has results of an earlier run, only what is missing is sent. ``tell`` is given a line about the
+    columns of a table. Without ``settings`` they are read from the environment and ``.env``.
 
     Raises a BatchrunnerError where the run cannot start or cannot go on; a run that stops early
     says so in its summary.
@@ -77,11 +82,15 @@ async def run_async(
         _refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
-        found = await survey_input(source, settings) if is_new else None
-        async with _open_ledger(source, path, settings) as ledger:
-            found = found or await _recalled(source, settings, ledger)
-            found = found or await survey_input(source, settings, ledger.journal.done)
+        seen = await _glimpsed(source, settings, None if is_new else path)
+        if seen.columns is not None:
+            tell(seen.sentence("standard input" if str(input_) == "-" else source.name))
+        found = await survey_input(source, settings, None, seen.shape) if is_new else None
+        async with _open_ledger(source, path, settings, seen.shape) as ledger:
+            found = found or await _recalled(seen, settings, ledger)
+            found = found or await survey_input(source, settings, ledger.journal.done, seen.shape)
             ledger.input_ = _described(input_, found, settings)
+            ledger.noun = found.noun
             async with _supervise(source, found, settings, ledger, watch) as supervisor:
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
@@ -129,14 +138,37 @@ def _counter(settings: Settings) -> Count | None:
     return counter() if settings.count_tokens else None
 
 
-async def survey_input(source: Path, settings: Settings, done: DoneSet | None = None) -> Survey:
+async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> Glimpse:
+    """How to read the input; as it was read for the results in ``earlier``, where it is the same.
+
+    Raises InputError where answers would stand in a column that the table has already.
+    """
+    shape = checked(Shape(settings.delimiter, settings.encoding))
+    if earlier is not None:
+        loaded = await anyio.to_thread.run_sync(
+            checkpoint.load, checkpoint.checkpoint_path(earlier)
+        )
+        saved: Mapping[str, Any] = (loaded.fields or {}).get("input") or {}
+        known = saved.get("shape")
+        if known and (await identify(source, saved["size"])).head == saved["head"]:
+            shape = Shape(
+                shape.delimiter or known["delimiter"], shape.encoding or known["encoding"]
+            )
+    seen = await glimpse(source, shape)
+    check_new_columns(seen.columns, settings.answer_schema, settings.answer_prefix)
+    return seen
+
+
+async def survey_input(
+    source: Path, settings: Settings, done: DoneSet | None = None, shape: Shape = PLAIN
+) -> Survey:
     """Look at the whole input before anything is sent.
 
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
     IdentityError where ``done`` has results of another input.
     """
     known = None if done is None else partial(is_done, done)
-    found = await survey(source, defaults(settings), settings.limit, done=known)
+    found = await survey(source, defaults(settings), settings.limit, done=known, shape=shape)
     if found.bad_count and settings.bad_lines == "fail":
         raise InputError(found.bad_message())
     if found.duplicates:
@@ -144,18 +176,20 @@ async def survey_input(source: Path, settings: Settings, done: DoneSet | None = 
     highest = None if done is None else done.highest
     if settings.limit is None and highest is not None and highest >= found.lines:
         raise IdentityError(
-            f"there is a result for line {highest + 1:,} and the input has only "
-            f"{found.lines:,} lines: give the input it was made from, or another --output"
+            f"there is a result for {found.noun} {highest + 1:,} and the input has only "
+            f"{found.lines:,} {found.noun}s: give the input it was made from, or another --output"
         )
     return found
 
 
 @asynccontextmanager
-async def _open_ledger(source: Path, path: Path, settings: Settings) -> AsyncIterator[Ledger]:
+async def _open_ledger(
+    source: Path, path: Path, settings: Settings, shape: Shape
+) -> AsyncIterator[Ledger]:
     """The files of the output: locked, recovered and open."""
 
     def agree(done: DoneSet) -> None:
-        anyio.from_thread.run(survey_input, source, settings, done)
+        anyio.from_thread.run(survey_input, source, settings, done, shape)
 
     with acquire(path):
         if settings.restart:
@@ -171,7 +205,7 @@ async def _supervise(
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
     opened = open_caller(settings, ledger.stats, ledger.spent_before)
-    async with Source(source) as lines, opened as caller:
+    async with open_lines(source, found.shape) as lines, opened as caller:
         feed = Feed(
             lines,
             defaults(settings),
@@ -190,17 +224,32 @@ async def _supervise(
         )
 
 
-async def _recalled(source: Path, settings: Settings, ledger: Ledger) -> Survey | None:
+async def _recalled(seen: Glimpse, settings: Settings, ledger: Ledger) -> Survey | None:
     """What an earlier run saw in this very file with these settings; None: look at it again."""
-    saved, identity = ledger.input_, await identify(source)
-    is_same = {**saved, **asdict(identity), "limit": settings.limit} == saved
+    saved, identity = ledger.input_, await identify(seen.path)
+    now = {**asdict(identity), "limit": settings.limit, "shape": _shaped(seen.shape, settings)}
+    is_same = {**saved, **now} == saved
     if not is_same or (saved.get("bad") and settings.bad_lines == "fail"):
         return None
     bad, lines = saved.get("bad", 0), saved["lines"]
     highest = ledger.journal.done.highest
     if highest is not None and highest >= lines:
         return None
-    return Survey(source, identity, jobs=saved["jobs"] - bad, lines=lines, bad_count=bad)
+    return Survey(
+        *(seen.path, identity, seen.noun, seen.shape),
+        jobs=saved["jobs"] - bad,
+        lines=lines,
+        bad_count=bad,
+    )
+
+
+def _shaped(shape: Shape, settings: Settings) -> dict[str, Any]:
+    """How the input is read and named, so that an export can do the same."""
+    return {
+        **asdict(shape),
+        "id_column": settings.id_column,
+        "answer_prefix": settings.answer_prefix,
+    }
 
 
 def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[str, Any]:
@@ -211,6 +260,7 @@ def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[st
         "jobs": found.jobs + found.bad_count,
         "bad": found.bad_count,
         "limit": settings.limit,
+        "shape": _shaped(found.shape, settings),
         **asdict(found.identity),
     }
 

@@ -21,6 +21,7 @@ from .status import as_json as status_json
 from .status import status
 from .summary import Summary
 from .tables.formats import Target
+from .terminal import printable
 from .verify import verify
 from .views.findings import export_lines, status_lines, verify_lines
 from .views.progress import watching
@@ -52,7 +53,12 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
     async def answer(settings: Settings) -> Summary:
         with watching(quiet=quiet) as watch:
             return await run_async(
-                files.input, files.output, settings, watch=watch, catch_signals=True
+                files.input,
+                files.output,
+                settings,
+                watch=watch,
+                tell=(lambda _: None) if quiet else _tell,
+                catch_signals=True,
             )
 
     async def main() -> tuple[Summary, dict[str, Any]]:
@@ -137,11 +143,15 @@ def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
         return
 
 
+def _tell(line: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"batchrunner: {printable(line)}\n")
+
+
 def _tell_proxy(settings: Settings) -> None:
     """Keys and prompts take a way that nobody must overlook."""
     if settings.proxy_url is not None:
-        with suppress(OSError):
-            sys.stderr.write(f"batchrunner: through the proxy {shown(settings.proxy_url)}\n")
+        _tell(f"through the proxy {shown(settings.proxy_url)}")
 
 
 def _scenario(name: str) -> "Scenario":

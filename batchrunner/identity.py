@@ -15,13 +15,13 @@ from .outputs.results_file import last_line
 SHOWN = 120  #: characters of a value in a message
 
 
-def is_done(done: DoneSet, ordinal: int, fingerprint: str) -> bool:
+def is_done(done: DoneSet, ordinal: int, fingerprint: str, noun: str = "line") -> bool:
     """Whether a line of the input is in ``done``; IdentityError where another one is."""
     if ordinal not in done:
         return False
     if done.fingerprint(ordinal) != fingerprint:
         raise IdentityError(
-            f"line {ordinal + 1} of the input is not the one that the results have an answer "
+            f"{noun} {ordinal + 1} of the input is not the one that the results have an answer "
             "for: it was edited, moved or removed; choose another --output, or --restart"
         )
     return True

@@ -47,6 +47,7 @@ class Ledger:
     answered_by: dict[str, Counter[str]] = field(
         default_factory=lambda: defaultdict(Counter)
     )  #: which models, by the name asked for
+    noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
 
@@ -114,7 +115,7 @@ class Ledger:
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
-        return is_done(self.journal.done, ordinal, fingerprint)
+        return is_done(self.journal.done, ordinal, fingerprint, self.noun)
 
     async def crowded(self, in_flight: int) -> str | None:
         """Why nothing more should be paid for; None while the disk has room for it."""

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from .errors import BatchrunnerError, UsageError
 from .inputs.jsonl import fingerprint
-from .inputs.source import Source
+from .inputs.opening import Shape, open_lines
 from .outputs import checkpoint
 from .outputs.disk import DISK
 from .outputs.done import DoneSet
@@ -49,7 +49,8 @@ class Verification:
     settings: Counter[str] = field(default_factory=Counter)  #: lines by the mark of their settings
     done: DoneSet = field(default_factory=DoneSet)
     input: str | None = None  #: the file that it was compared with
-    missing: Finding | None = None  #: lines of the input without a result; None: not known
+    noun: str = "line"  #: what a line of the input is called
+    missing: Finding | None = None  #: lines or rows of the input without a result; None: not known
     changed: Finding = field(default_factory=Finding)  #: lines of the input that are others now
     beyond: Finding = field(default_factory=Finding)  #: results behind the end of the input
     lost_bytes: int = 0  #: that the checkpoint called safe and that are not there
@@ -180,18 +181,21 @@ async def _compare_input(
         found.notes.append("the input is not at hand: it was not compared (see --input)")
         return
     try:
-        await _read_input(found, path, known.get("limit"))
+        await _read_input(found, path, known)
     except BatchrunnerError as error:
         if input_ is not None:
             raise
         found.notes.append(f"the input could not be compared: {error}")
 
 
-async def _read_input(found: Verification, path: Path, limit: int | None) -> None:
+async def _read_input(found: Verification, path: Path, known: Mapping[str, Any]) -> None:
     """Every line that is not blank has a result, and no result has another line."""
+    limit, shape = known.get("limit"), known.get("shape") or {}
     found.input, found.missing = str(path), Finding()
     ordinal = -1
-    async with Source(path) as source:
+    opened = open_lines(path, Shape(shape.get("delimiter"), shape.get("encoding")))
+    found.noun = opened.noun
+    async with opened as source:
         async for lines in source:
             for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - goes on
                 if line and not line.isspace():

@@ -23,8 +23,12 @@ LAYERS = """
     endpoints tls targets config ownership environment
 
     inputs
-    inputs.shape inputs.broken inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
-    inputs.jsonl inputs.packing inputs.source inputs.opening inputs.staging inputs.survey inputs.feed
+    inputs.tokens inputs.strict inputs.splitting inputs.request inputs.duplicates inputs.identity
+    inputs.broken inputs.shape
+    inputs.jsonl inputs.packing inputs.source
+    inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
+    inputs.new_columns inputs.glimpse
+    inputs.staging inputs.survey inputs.feed
 
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock

@@ -281,7 +281,7 @@ def test_an_empty_input_is_complete_at_once(batchrunner):
         (["run"], "INPUT"),
         (["run", "in.jsonl", "--frobnicate"], "--frobnicate"),
         (["run", "none.jsonl", "--simulate"], "none.jsonl does not exist"),
-        (["run", "in.csv", "--simulate"], "must be .jsonl"),
+        (["run", "in.xlsx", "--simulate"], "must be .jsonl"),
         (["run", "in.jsonl", "-o", "in.jsonl", "--simulate"], "in.jsonl is the input"),
         (["run", "in.jsonl", "-o", ".", "--simulate"], "is a directory"),
         (["run", "in.jsonl", "-o", "no/where.jsonl", "--simulate"], "no does not exist"),

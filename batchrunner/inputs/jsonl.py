@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ..model import Job
+from .broken import Broken
 from .request import PATHS, REFUSED, check, check_model
 from .strict import RefusedError, dump, kind, load
 from .tokens import Count
@@ -81,6 +82,8 @@ def parse(
 
 def read(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str, str, bytes, int | None]:
     """The job on ``line``: id, path, model, body, answer tokens; or a ``RefusedError``."""
+    if type(line) is Broken:
+        raise RefusedError(line.reason)
     values = load(line)
     id_ = _take_id(values)
     path, at = PATHS["/chat/completions"], ""

@@ -108,13 +108,18 @@ class Source:
 
 def open_file(path: Path) -> Readable:
     """``path``, opened for reading what is inside of it."""
-    packing = by_name(path.name)
     suffix = Path(bare(path.name)).suffix
     if suffix.lower() not in _PLAIN:
         raise UsageError(
-            f"{path} is a {suffix} file, which cannot be read:"
-            " the input must be .jsonl or .ndjson, each also .gz or .zst"
+            f"{path} is a {suffix} file, which cannot be read: the input must be .jsonl, .ndjson,"
+            " .csv or .tsv, each also .gz or .zst, or .parquet"
         )
+    return open_any(path)
+
+
+def open_any(path: Path) -> Readable:
+    """The same, whatever its name says of what is inside."""
+    packing = by_name(path.name)
     try:
         _check_kind(path, packing)
         return Unpacked(path, packing) if packing else path.open("rb", buffering=0)

@@ -1,15 +1,17 @@
 """Standard input, put where it can be read twice."""
 
+import codecs
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from anyio import to_thread, wait_readable
 
-from ..errors import DiskError
-from .packing import by_content
+from ..errors import DiskError, InputError
+from .dialect import encoding_of
+from .packing import Unpacked, by_content
 from .source import BLOCK
 
 STDIN = 0
@@ -30,7 +32,7 @@ async def staged(path: str | os.PathLike[str], stdin: int = STDIN) -> AsyncItera
 
 async def _copy(stdin: int) -> Path:
     """All of ``stdin`` in a file that only its owner can read."""
-    number, name = tempfile.mkstemp(prefix="batchrunner-", suffix=".jsonl")
+    number, name = tempfile.mkstemp(prefix="batchrunner-")
     try:
         return _named_for(name, await _fill(number, stdin))
     except BaseException as error:
@@ -54,9 +56,27 @@ async def _fill(number: int, stdin: int) -> bytes:
 
 
 def _named_for(name: str, start: bytes) -> Path:
-    """The file under a name that says whether it is packed."""
+    """The file under a name that says what is in it, and whether that is packed."""
+    path = Path(name)
     packing = by_content(start)
-    return Path(name).rename(name + packing.suffix) if packing else Path(name)
+    if packing is None:
+        return path.rename(name + _suffix_of(start))
+    packed = path.rename(name + packing.suffix)
+    try:
+        with closing(Unpacked(packed, packing)) as file:
+            suffix = _suffix_of(file.read(BLOCK))
+    except InputError:
+        suffix = ".jsonl"  # which is told when it is read
+    return packed.rename(f"{name}{suffix}{packing.suffix}")
+
+
+def _suffix_of(start: bytes) -> str:
+    """What a file that begins so is called."""
+    if start.startswith(b"PAR1"):
+        return ".parquet"
+    decode = codecs.getincrementaldecoder(encoding_of(start))("ignore").decode
+    text = decode(start).removeprefix("\ufeff").lstrip()
+    return ".jsonl" if not text or text.startswith("{") else ".csv"
 
 
 def _remove(copy: Path) -> None:

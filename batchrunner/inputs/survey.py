@@ -11,7 +11,8 @@ from ..errors import InputError
 from .duplicates import Seen
 from .identity import Identity, identify
 from .jsonl import NO_DEFAULTS, Defaults, fingerprint, read
-from .source import Source
+from .opening import open_lines
+from .shape import PLAIN, Noun, Shape
 from .strict import RefusedError
 
 _KEPT = 1000  # reasons and duplicates that are kept; the rest is counted
@@ -35,6 +36,8 @@ class Survey:
 
     path: Path
     identity: Identity
+    noun: Noun = "line"  #: what messages call a line
+    shape: Shape = PLAIN  #: how it was read
     jobs: int = 0  #: good lines
     done: int = 0  #: jobs of these that need not run again
     lines: int = 0  #: physical ones, with the blank ones
@@ -47,10 +50,11 @@ class Survey:
     def bad_message(self) -> str:
         """Every bad line with its number, and what to do."""
         return _message(
-            f"{self.path}: {_counted(self.bad_count, 'line')} cannot be a job",
-            (f"line {ordinal + 1}: {reason}" for ordinal, reason in self.bad.items()),
+            f"{self.path}: {_counted(self.bad_count, self.noun)} cannot be a job",
+            (f"{self.noun} {ordinal + 1}: {reason}" for ordinal, reason in self.bad.items()),
             self.bad_count,
-            "nothing was sent: correct these lines, or use --bad-lines record to go on without",
+            f"nothing was sent: correct these {self.noun}s, or use --bad-lines record to go on"
+            " without",
         )
 
     def duplicate_message(self) -> str:
@@ -58,11 +62,12 @@ class Survey:
         return _message(
             f"{self.path}: ids must be unique",
             (
-                f"line {twin.again + 1}: the id {twin.id!a} is that of line {twin.first + 1}"
+                f"{self.noun} {twin.again + 1}: the id {twin.id!a} is that of"
+                f" {self.noun} {twin.first + 1}"
                 for twin in self.duplicates
             ),
             self.duplicate_count,
-            "nothing was sent: give each line an id of its own, or leave all ids out",
+            f"nothing was sent: give each {self.noun} an id of its own, or leave all ids out",
         )
 
 
@@ -72,6 +77,7 @@ async def survey(
     limit: int | None = None,
     *,
     done: Callable[[int, str], bool] | None = None,
+    shape: Shape = PLAIN,
 ) -> Survey:
     """Look at every line of ``path``, or at the first ``limit`` that are not blank.
 
@@ -79,8 +85,9 @@ async def survey(
     already; it may raise when the line is not the one that was done. Costs eight bytes of memory
     for a job. Raises ``InputError`` for a file of another format, where no line would be a job.
     """
-    async with Source(path) as source:
-        found = Survey(source.path, await identify(source.path))
+    path = Path(path)
+    async with open_lines(path, shape) as source:
+        found = Survey(path, await identify(path), source.noun, source.shape)
     seen = Seen()
 
     def look(ordinal: int, line: bytes) -> None:
@@ -97,20 +104,20 @@ async def survey(
         else:
             found.models[model] += 1
 
-    found.lines = await _each_line(path, limit, look)
+    found.lines = await _each_line(path, shape, limit, look)
     suspects = set(islice(seen.suspects(), _SUSPECTS))
     if suspects:
-        await _confirm(found, suspects, seen, defaults, limit)
+        await _confirm(found, suspects, seen, defaults, limit, shape)
     return found
 
 
 async def _each_line(
-    path: str | os.PathLike[str], limit: int | None, look: Callable[[int, bytes], None]
+    path: Path, shape: Shape, limit: int | None, look: Callable[[int, bytes], None]
 ) -> int:
     """Show every line that is not blank to ``look``; how many lines there are."""
     ordinal = -1
     left = -1 if limit is None else limit
-    async with Source(path) as source:
+    async with open_lines(path, shape) as source:
         async for lines in source:
             for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020  # goes on
                 if left == 0:
@@ -126,15 +133,21 @@ def _note(found: Survey, ordinal: int, reason: str) -> None:
     if len(found.bad) < _KEPT:
         found.bad[ordinal] = reason
     if found.bad_count == _HOPELESS and not found.jobs:
-        line, first = next(iter(found.bad.items()))
+        ordinal, first = next(iter(found.bad.items()))
+        what = " is no JSON Lines file" if found.noun == "line" else ""
         raise InputError(
-            f"{found.path} is no JSON Lines file: none of its first {_HOPELESS:,} lines is a job;"
-            f" line {line + 1} {first}"
+            f"{found.path}{what}: none of its first {_HOPELESS:,} {found.noun}s is a job;"
+            f" {found.noun} {ordinal + 1} {first}"
         )
 
 
-async def _confirm(
-    found: Survey, suspects: set[int], seen: Seen, defaults: Defaults, limit: int | None
+async def _confirm(  # noqa: PLR0913, PLR0917 - it looks at all of it once more
+    found: Survey,
+    suspects: set[int],
+    seen: Seen,
+    defaults: Defaults,
+    limit: int | None,
+    shape: Shape,
 ) -> None:
     """Look at the lines again, and note the ids that really occur twice."""
     first: dict[str, int] = {}
@@ -151,7 +164,7 @@ async def _confirm(
                 if len(found.duplicates) < _KEPT:
                     found.duplicates.append(Duplicate(name, before, ordinal))
 
-    await _each_line(found.path, limit, compare)
+    await _each_line(found.path, shape, limit, compare)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -28,7 +28,6 @@ _KINDS: Mapping[str, Kind] = {
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
-    ".pq": "parquet",
 }
 
 

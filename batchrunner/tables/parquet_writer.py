@@ -11,6 +11,7 @@ from .rows import Layout, Row
 from .types import Column, Type, UnfitError, fit
 
 GROUP = 10_000  #: rows of a group
+AT_ONCE = 1_000  #: rows of a Parquet input that are read at a time
 GROUP_BYTES = 8 << 20  #: or so much of them
 
 
@@ -99,9 +100,9 @@ class _Source:
 
     def __init__(self, pa: Any, path: Path) -> None:
         self._pa = pa
-        self._file = pa.parquet.ParquetFile(path)
+        self._file = pa.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
         self.schema = self._file.schema_arrow.remove_metadata()
-        self._batches = self._file.iter_batches(batch_size=GROUP)
+        self._batches = self._file.iter_batches(AT_ONCE, use_threads=False)
         self._held: list[Any] = []
 
     def take(self, count: int) -> list[Any]:

@@ -44,15 +44,16 @@ def export_lines(told: Exported) -> list[str]:
 def verify_lines(found: Verification) -> list[str]:
     """What is right, what is wrong, and what to do about it."""
     lines = [f"{found.output}: {found.records:,} jobs have a whole line, {found.failed:,} failed"]
-    for finding, text in (
-        (found.damaged, "damaged lines in the results"),
-        (found.doubled, "lines in the results of jobs that had one already"),
-        (found.missing, "lines of the input have no result"),
-        (found.changed, "lines of the input are not those that the results answer"),
-        (found.beyond, "results are for lines behind the end of the input"),
+    noun = found.noun
+    for finding, text, called in (
+        (found.damaged, "damaged lines in the results", "line"),
+        (found.doubled, "lines in the results of jobs that had one already", "line"),
+        (found.missing, f"{noun}s of the input have no result", noun),
+        (found.changed, f"{noun}s of the input are not those that the results answer", noun),
+        (found.beyond, f"results are for {noun}s behind the end of the input", noun),
     ):
         if finding is not None and finding.count:
-            lines.append(f"{finding.count:,} {text}: {_numbers(finding)}")
+            lines.append(f"{finding.count:,} {text}: {called} {_numbers(finding)}")
     if found.lost_bytes or found.lost_jobs:
         lines.append(
             f"{found.lost_jobs:,} lines ({found.lost_bytes:,} bytes) are gone that were safe"
@@ -67,7 +68,7 @@ def verify_lines(found: Verification) -> list[str]:
 
 def _numbers(finding: Finding) -> str:
     more = ", …" if finding.count > len(finding.first) else ""
-    return "line " + ", ".join(f"{number:,}" for number in finding.first) + more
+    return ", ".join(f"{number:,}" for number in finding.first) + more
 
 
 def _verdict(found: Verification) -> str:

@@ -144,7 +144,7 @@ async def test_a_packed_file_under_a_plain_name(write, suffix):
     "name", ["t.csv", "t.parquet", "t.jsonl.xz", "t.csv.gz", "t.csv.zst", "t.json"]
 )
 async def test_another_format_is_refused_by_its_name(write, name):
-    with pytest.raises(UsageError, match=r"cannot be read: the input must be \.jsonl or \.ndjson"):
+    with pytest.raises(UsageError, match=r"cannot be read: the input must be \.jsonl, \.ndjson"):
         await lines(write(name, TEXT))
 
 
