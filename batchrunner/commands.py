@@ -21,6 +21,7 @@ from .status import as_json as status_json
 from .status import status
 from .summary import Summary
 from .tables.formats import Target
+from .tables.parquet_writer import pyarrow
 from .terminal import printable
 from .verify import verify
 from .views.findings import export_lines, status_lines, verify_lines
@@ -103,6 +104,9 @@ def export_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
     """Write results and their rows as one table; returns the exit code."""
     if as_json and wanted.target.path is None:
         raise UsageError("--json prints on standard output, where the table goes: give -o a file")
+    if wanted.target.format == "parquet":
+        arrow = pyarrow()  # its own pools keep what they were given: a tenth of all memory here
+        arrow.set_memory_pool(arrow.system_memory_pool())
     try:
         told = anyio.run(export, output, wanted)
     except BrokenPipeError:  # who stopped reading has seen enough

@@ -33,7 +33,8 @@ LAYERS = """
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
-    outputs.results_file outputs.index outputs.foreign outputs.found outputs.survey outputs.torn outputs.recovery
+    outputs.results_file outputs.index outputs.foreign outputs.found
+    outputs.survey outputs.torn outputs.recovery
     outputs.tape outputs.group outputs.writer outputs.journal
 
     sdk faults wire stats prices

@@ -41,6 +41,9 @@ class CsvWriter:
     def close(self) -> None:
         """There is no end to be written."""
 
+    def abandon(self) -> None:
+        """There is nothing to let go of."""
+
     def _line(self, cells: Sequence[str]) -> None:
         # a line of nothing would be taken for no line
         line = self._delimiter.join(cells) or '""'

@@ -59,7 +59,11 @@ def written(where: Target, layout: Layout, *, harmless: bool) -> Iterator[Writer
     """A writer for the table, which is there when the block has ended well, and not before."""
     with opened(where) as file, packed(file, where.packing) as inner:
         writer = _writer(inner, where.format, layout, harmless=harmless)
-        yield writer
+        try:
+            yield writer
+        except BaseException:
+            writer.abandon()
+            raise
         writer.close()
 
 

@@ -28,6 +28,9 @@ class JsonlWriter:
     def close(self) -> None:
         """There is no end to be written."""
 
+    def abandon(self) -> None:
+        """There is nothing to let go of."""
+
     def _typed(self, values: Mapping[str, str]) -> bytes:
         types = self._types
         return orjson.dumps(

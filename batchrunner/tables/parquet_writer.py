@@ -1,6 +1,7 @@
 """A table as Parquet: typed columns, in groups of rows."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,6 +62,14 @@ class ParquetWriter:
     def close(self) -> None:
         """Write what is left, and the end."""
         self._flush()
+        self._end()
+
+    def abandon(self) -> None:
+        """Let go of everything: nobody will read this table."""
+        with suppress(Exception):  # what ended it was worse
+            self._end()
+
+    def _end(self) -> None:
         self._writer.close()
         if self._source is not None:
             self._source.close()

@@ -43,3 +43,6 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Write what is left, and the end."""
+
+    def abandon(self) -> None:
+        """Let go of everything: nobody will read this table."""

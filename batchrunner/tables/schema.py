@@ -9,7 +9,6 @@ from typing import Any
 
 from .types import BOOLEAN, INTEGER, JSON, NUMBER, TEXT, Column, Type
 
-DEEPEST = 32  #: a schema that is nested more deeply refers to itself
 _SCALARS = {"string": TEXT, "integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
 _VALUES = {str: TEXT, int: INTEGER, float: NUMBER, bool: BOOLEAN}
 
@@ -22,43 +21,50 @@ def answer_columns(schema: Mapping[str, Any]) -> tuple[Column, ...] | None:
     return tuple(Column(name, part) for name, part in kind.fields)
 
 
-def type_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Type:
-    """The type of the values that ``schema``, a part of ``root``, describes."""
-    if not isinstance(schema, Mapping) or depth > DEEPEST:
+def type_of(schema: Any, root: Mapping[str, Any], within: frozenset[str] = frozenset()) -> Type:
+    """The type of the values that ``schema``, a part of ``root``, describes.
+
+    ``within`` are the references that led to it.
+    """
+    if not isinstance(schema, Mapping):
         return JSON
     if isinstance(reference := schema.get("$ref"), str):
-        return type_of(_resolve(reference, root), root, depth + 1)
+        if reference in within:
+            return JSON
+        return type_of(_resolve(reference, root), root, within | {reference})
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
-            return _only(schema[choice], root, depth)
+            return _only(schema[choice], root, within)
     names = schema.get("type")
     if isinstance(names, list):
         others = [name for name in names if name != "null"]
         names = others[0] if len(others) == 1 else None
     if names is None:
         return _type_of_values(schema)
-    return _named(names, schema, root, depth)
+    return _named(names, schema, root, within)
 
 
-def _named(name: Any, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> Type:
+def _named(
+    name: Any, schema: Mapping[str, Any], root: Mapping[str, Any], within: frozenset[str]
+) -> Type:
     if name == "array":
-        return Type("list", item=type_of(schema.get("items"), root, depth + 1))
+        return Type("list", item=type_of(schema.get("items"), root, within))
     if name != "object":
         return _SCALARS.get(name, JSON)
     properties = schema.get("properties")
-    is_free = schema.get("additionalProperties") not in {None, False}
+    is_free = schema.get("additionalProperties") not in (None, False)
     if not isinstance(properties, Mapping) or not properties or is_free:
         return JSON
-    fields = ((key, type_of(part, root, depth + 1)) for key, part in properties.items())
+    fields = ((key, type_of(part, root, within)) for key, part in properties.items())
     return Type("struct", fields=tuple(fields))
 
 
-def _only(choices: Any, root: Mapping[str, Any], depth: int) -> Type:
+def _only(choices: Any, root: Mapping[str, Any], within: frozenset[str]) -> Type:
     """The type of all choices but null, where it is one."""
     if not isinstance(choices, list):
         return JSON
     kinds = {
-        type_of(choice, root, depth + 1)
+        type_of(choice, root, within)
         for choice in choices
         if not (isinstance(choice, Mapping) and choice.get("type") == "null")
     }
