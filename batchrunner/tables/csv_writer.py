@@ -1,6 +1,6 @@
 """A table as CSV: texts in quotes, numbers without, null as nothing at all.
 
-So readers can tell a text from a number that looks the same, and an empty text from none. What a
+So readers that look at quotes can tell a text from a number, and an empty text from none. What a
 text says may differ from the answer in two ways, because of who opens CSV: what could be a formula
 has an apostrophe before it, unless that is not wanted, and a NUL, at which some readers stop, is
 U+FFFD.

@@ -405,3 +405,18 @@ def test_a_real_run_that_was_stopped_and_went_on_is_exported(batchrunner):
     rows = pq.read_table("t.parquet").to_pylist()
     assert [row["prompt"] for row in rows] == prompts
     assert all(row["prompt"] in row["answer"] for row in rows)
+
+
+def test_a_row_that_could_be_no_job_is_there_and_says_why(batchrunner):
+    Path("in.csv").write_text("id,prompt\na,Hello\nb,x,y\nc,Bye\n")
+    code, _, err = batchrunner(
+        *("run", "in.csv", "--simulate", "swift.toml", "--quiet", "--model", "gpt-4o-mini"),
+        *("--bad-lines", "record"),
+    )
+    assert code == 1, err
+    assert batchrunner("export", "in.results.jsonl", "-o", "t.csv")[0] == 1
+
+    rows = read_csv("t.csv")
+    assert [row["id"] for row in rows] == ["a", "", "c"]
+    assert [bool(row["error"]) for row in rows] == [False, True, False]
+    assert [bool(row["answer"]) for row in rows] == [True, False, True]
