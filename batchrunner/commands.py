@@ -16,12 +16,15 @@ from .config import Settings, read_settings
 from .endpoints import shown
 from .environment import load_settings
 from .errors import UsageError
+from .export import Exported, Wanted, export, export_batch
 from .status import as_json as status_json
 from .status import status
 from .summary import Summary
+from .tables.formats import Target
+from .tables.parquet_writer import pyarrow
 from .terminal import printable
 from .verify import verify
-from .views.findings import status_lines, verify_lines
+from .views.findings import export_lines, status_lines, verify_lines
 from .views.progress import watching
 from .views.report import show
 
@@ -95,6 +98,33 @@ def verify_command(output: Path, input_: Path | None, *, as_json: bool) -> int:
     found = anyio.run(verify, output, input_)
     _print(found.as_json(), verify_lines(found), as_json=as_json)
     return found.exit_code
+
+
+def export_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
+    """Write results and their rows as one table; returns the exit code."""
+    if as_json and wanted.target.path is None:
+        raise UsageError("--json prints on standard output, where the table goes: give -o a file")
+    if wanted.target.format == "parquet":
+        arrow = pyarrow()  # its own pools keep what they were given: a tenth of all memory here
+        arrow.set_memory_pool(arrow.system_memory_pool())
+    try:
+        told = anyio.run(export, output, wanted)
+    except BrokenPipeError:  # who stopped reading has seen enough
+        return 0
+    return _tell_export(told, as_json=as_json)
+
+
+def export_batch_command(output: Path, target: Target, *, partial: bool, as_json: bool) -> int:
+    """Write results as the Batch services write theirs; returns the exit code."""
+    return _tell_export(export_batch(output, target, partial_=partial), as_json=as_json)
+
+
+def _tell_export(told: Exported, *, as_json: bool) -> int:
+    with suppress(OSError):
+        sys.stderr.write("\n".join([*export_lines(told), ""]))
+    if as_json:
+        _print(told.as_json(), [], as_json=True)
+    return told.exit_code
 
 
 def _print(content: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:

@@ -24,9 +24,9 @@ def costs_usd(
     return {name: cost_usd(usage, providers.get(name, "azure")) for name, usage in regions.items()}
 
 
-def price(model: str, usage: Usage) -> float | None:
-    """The cost of one answer of plain OpenAI; None where the model has no known price."""
-    return _cost(model, Tokens(1, usage.prompt, usage.completion, usage.cached), "openai")
+def price(model: str, usage: Usage, provider: str = "openai") -> float | None:
+    """The cost of one answer; None where the model has no known price."""
+    return _cost(model, Tokens(1, usage.prompt, usage.completion, usage.cached), provider)
 
 
 def _cost(model: str, tokens: Tokens, provider: str) -> float | None:

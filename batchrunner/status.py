@@ -7,17 +7,24 @@ from typing import Any
 from . import prices
 from .errors import UsageError
 from .ledger import restore
-from .outputs import checkpoint
+from .outputs import checkpoint, foreign
 from .outputs.lock import holder
+from .policy.answer import usage_of
+from .stats import RegionUsage, Stats, Tokens
 from .summary import Progress, Stop, Summary
+
+BATCH = "batch"  #: in the place of a region, for the Batch output of a service
 
 
 def status(output: Path) -> tuple[Summary, str | None]:
     """The numbers as they are now, and the process that is writing, where there is one.
 
     The checkpoint is read first and the lines behind it are added, so a run that goes on only
-    makes the numbers newer. Raises UsageError where there are no results.
+    makes the numbers newer. The Batch output of a service is counted too. Raises UsageError where
+    there are no results.
     """
+    if foreign.is_foreign(output):
+        return _of_batch(output), None
     writer = holder(output)
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
     try:
@@ -38,6 +45,30 @@ def status(output: Path) -> tuple[Summary, str | None]:
         stop=None if saved.get("complete") else Stop(0, _unfinished(saved, writer)),
     )
     return summary, writer
+
+
+def _of_batch(output: Path) -> Summary:
+    """What the Batch output of OpenAI or Azure counts up to."""
+    stats, service = Stats(), RegionUsage()
+    for _, record in foreign.records(output):
+        service.calls += 1
+        if record["error"]:
+            stats.failed += 1
+            service.failed += 1
+            stats.codes[record["error"]["code"]] += 1
+        else:
+            stats.ok += 1
+            service.ok += 1
+            usage = usage_of(record["response"]["body"])
+            service.models.setdefault(usage.model, Tokens()).add(usage)
+    stats.regions[BATCH] = service
+    return Summary(
+        progress=Progress(stats.ok + stats.failed, 0, 0.0, stats, ()),
+        output=output,
+        wall_s=0.0,
+        cost_usd=prices.costs_usd(stats.regions, {BATCH: "openai"}),
+        configured=(BATCH,),
+    )
 
 
 def as_json(summary: Summary, writer: str | None) -> dict[str, Any]:

@@ -37,7 +37,8 @@ LAYERS = """
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
-    outputs.results_file outputs.survey outputs.torn outputs.recovery
+    outputs.results_file outputs.places outputs.foreign outputs.found
+    outputs.survey outputs.torn outputs.recovery
     outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
 
@@ -47,6 +48,12 @@ LAYERS = """
 
     identity ledger summary gate reuse twins supervisor signals publishing
     verify status
+
+    tables
+    tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
+    tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
+    tables.answers tables.columns tables.input_rows
+    export
 
     views
     views.words views.screen views.table views.progress views.report views.findings

@@ -1,6 +1,8 @@
 """What ``status`` and ``verify`` found, in words."""
 
+from ..export import Exported
 from ..summary import Summary
+from ..terminal import printable
 from ..verify import Finding, Verification
 from . import words
 
@@ -25,6 +27,19 @@ def status_lines(summary: Summary) -> list[str]:
             f"errors: {words.errors(usage)}"
         )
     return lines
+
+
+def export_lines(told: Exported) -> list[str]:
+    """What was written, and what is not in it."""
+    parts = [f"{told.rows:,} rows", f"{told.answered:,} with an answer", f"{told.failed:,} failed"]
+    if told.missing:
+        parts.append(f"{told.missing:,} without a result yet")
+    lines = [f"{told.output}: {', '.join(parts)}"]
+    if told.columns:
+        lines.append("columns: " + ", ".join(f"{c.name} ({c.type})" for c in told.columns))
+    if told.errors:
+        lines.append(f"those that failed are in {told.errors}")
+    return [printable(line) for line in lines]
 
 
 def verify_lines(found: Verification) -> list[str]:

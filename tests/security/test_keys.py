@@ -83,6 +83,7 @@ def test_no_fault_makes_a_key_appear_anywhere(tmp_path, command, serve):
     server = serve(as_asked(COSTLY))
     write_env(tmp_path, server.url, 12)
     ended = command("run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--json")
+    exported = command("export", "in.results.jsonl", "-o", "t.csv", "--columns", "error_code")
 
     text = (tmp_path / "in.results.jsonl").read_text()
     results = [json.loads(line) for line in text.splitlines()]
@@ -93,7 +94,8 @@ def test_no_fault_makes_a_key_appear_anywhere(tmp_path, command, serve):
         *("ok", "refused", "reset", "protocol", "timeout", "bad_payload", "http_503")
     }
     assert "(key)" in text
-    assert_clean(tmp_path, ended)
+    assert exported.code == 1
+    assert_clean(tmp_path, ended, exported)
 
 
 @pytest.mark.parametrize("name", BARRING)
@@ -116,6 +118,7 @@ WRONG = [
     ["run", "none.jsonl"],
     ["run", "in.jsonl", "--config", "bad.toml"],
     ["run", "in.jsonl", "--frobnicate"],
+    ["export", "bad.jsonl", "-o", "t.csv"],
     *([command, "in.results.jsonl"] for command in COMMANDS if command not in {"run", "simulate"}),
     *([command, "--help"] for command in COMMANDS),
 ]

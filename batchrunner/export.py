@@ -1,0 +1,287 @@
+"""Results joined with the rows that they answer: the same table with new columns."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import orjson
+
+from .errors import DamagedError, UsageError
+from .inputs.shape import Shape
+from .outputs import checkpoint, foreign
+from .outputs.disk import sibling
+from .outputs.found import BatchResults, OwnResults, Results
+from .outputs.lines import batch_line, failed
+from .tables.answers import Reader
+from .tables.columns import ERROR, new_columns, reader
+from .tables.draft import check_target, packed
+from .tables.formats import Target, opened, written
+from .tables.input_rows import InputRows, name_of
+from .tables.rows import Layout, Row, Writer
+from .tables.types import TEXT, Column
+
+ROWS = 250  #: that are held at a time: a row may have an embedding of thousands of numbers
+_EMBEDDING = re.compile(rb'"embedding"\s*:')  # in a text its quotes would be escaped
+ID = Column("custom_id", TEXT)  #: what stands for a row without the input
+_SIDE_FILES = (".checkpoint.json", ".stats.json", ".lock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody wants to have exported."""
+
+    target: Target
+    input: Path | None = None  #: instead of the file that the checkpoint names
+    without_input: bool = False  #: ids and answers only
+    columns: Sequence[str] = ()  #: besides the answer
+    prefix: str | None = None  #: instead of that of the run
+    partial: bool = False  #: also where rows have no result yet
+    harmless: bool = True  #: whether formulas are defused in CSV
+
+
+@dataclass(slots=True)
+class Exported:
+    """What was written."""
+
+    output: str
+    rows: int = 0
+    answered: int = 0
+    failed: int = 0
+    missing: int = 0  #: rows without a result
+    columns: list[Column] = field(default_factory=list)
+    errors: str | None = None  #: the file of the failed ones, beside a Batch file
+
+    @property
+    def exit_code(self) -> int:
+        """1 where rows have failed, else 0."""
+        return 1 if self.failed else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, for ``--json``."""
+        return {
+            "output": self.output,
+            "rows": self.rows,
+            "answered": self.answered,
+            "failed": self.failed,
+            "missing": self.missing,
+            "columns": {column.name: str(column.type) for column in self.columns},
+            "errors": self.errors,
+        }
+
+
+@dataclass(slots=True)
+class _Kinds:
+    """Which kinds of answers a file holds; looked at without parsing anything."""
+
+    texts: bool = False
+    embeddings: bool = False
+
+    def look(self, line: bytes) -> None:
+        if not failed(line):
+            if _EMBEDDING.search(line):
+                self.embeddings = True
+            else:
+                self.texts = True
+
+
+async def export(output: Path, wanted: Wanted) -> Exported:
+    """Write the table that ``output`` and its input make together.
+
+    Nothing of the run is locked or changed. Raises UsageError where there are no results, or not
+    yet all of them; IdentityError where a row is not the one that was answered; DamagedError.
+    """
+    saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}  # it never runs ahead
+    kinds = _Kinds()
+    with closing(await anyio.to_thread.run_sync(_results, output, kinds)) as results:
+        _check_complete(output, saved, results, wanted)
+        rows = None if wanted.without_input else _input(output, saved, wanted)
+        _check_target(output, rows, wanted.target)
+        given = [ID] if rows is None else await rows.columns()
+        read, prefix = _reader(saved, kinds, results, wanted)
+        new = new_columns(given, read, prefix, asked=wanted.columns)
+        told = Exported(str(wanted.target.path or "-"), columns=[*given, *new])
+        layout = Layout(
+            given=given,
+            new=new,
+            texts=rows is not None and rows.kind == "csv",
+            parquet=rows.path if rows is not None and rows.kind == "parquet" else None,
+        )
+        with written(wanted.target, layout, harmless=wanted.harmless) as writer:
+            await _write(told, writer, _joined(rows, results), read)
+            if told.missing and not wanted.partial:
+                raise _incomplete(output, told.missing)
+    return told
+
+
+def _results(output: Path, kinds: _Kinds) -> Results:
+    """The results of ``output``; reads all of the file, so it blocks."""
+    if foreign.is_foreign(output):
+        kinds.texts = True
+        return BatchResults(output)
+    return OwnResults(output, kinds.look)
+
+
+def _check_complete(
+    output: Path, saved: Mapping[str, Any], results: Results, wanted: Wanted
+) -> None:
+    if not len(results) and not wanted.partial:
+        raise UsageError(f"{output} holds no results: run the jobs first, or use --partial")
+    promised = (saved.get("results") or {}).get("records", 0)
+    if isinstance(results, OwnResults) and promised > len(results):
+        raise DamagedError(
+            f"{output} has lost {promised - len(results):,} results that were safe: nothing was "
+            f"exported; look at it with: batchrunner verify {output}"
+        )
+    missing = ((saved.get("input") or {}).get("jobs") or 0) - len(results)
+    if missing > 0 and not wanted.partial:
+        raise _incomplete(output, missing)
+
+
+def _incomplete(output: Path, missing: int) -> UsageError:
+    return UsageError(
+        f"{output} is not complete: {missing:,} rows have no result; run the same command again "
+        "to go on, or export what there is: --partial"
+    )
+
+
+def _input(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> InputRows:
+    known = saved.get("input") or {}
+    path = wanted.input or (Path(known["path"]) if known.get("path") else None)
+    if path is None:
+        raise UsageError(
+            f"the input of {output} is not known: name it with --input FILE, or export ids and "
+            "answers alone: --without-input"
+        )
+    if not path.exists():
+        raise UsageError(f"{path} is not there: say with --input FILE where the input is now")
+    shape = known.get("shape") or {}
+    settings = saved.get("cfg") or {}
+    return InputRows(
+        path,
+        Shape(shape.get("delimiter"), shape.get("encoding")),
+        limit=known.get("limit"),
+        whole=bool(settings.get("prompt") or settings.get("messages")),
+    )
+
+
+def _check_target(output: Path, rows: InputRows | None, target: Target) -> None:
+    if target.path is not None:
+        sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
+        check_target(target.path, output, *sides, None if rows is None else rows.path)
+
+
+def _reader(
+    saved: Mapping[str, Any], kinds: _Kinds, results: Results, wanted: Wanted
+) -> tuple[Reader, str]:
+    """What reads the new columns, and what their names begin with."""
+    extras = list(wanted.columns)
+    if (results.failed or wanted.partial) and ERROR not in extras:
+        extras.append(ERROR)
+    shape = (saved.get("input") or {}).get("shape") or {}
+    prefix = shape.get("answer_prefix") or "" if wanted.prefix is None else wanted.prefix
+    found = reader(
+        (saved.get("cfg") or {}).get("answer_schema"),
+        extras,
+        texts=kinds.texts,
+        embeddings=kinds.embeddings,
+        providers=saved.get("providers") or {},
+    )
+    return found, prefix
+
+
+Joined = tuple[int, bytes, Mapping[str, Any] | None]
+
+
+async def _joined(rows: InputRows | None, results: Results) -> AsyncIterator[list[Joined]]:
+    """Every row with its ordinal and its result, some at a time."""
+    if rows is None:
+        some: list[Joined] = []
+        for ordinal, record in results.all():
+            some.append((ordinal, orjson.dumps({ID.name: record["custom_id"]}), record))
+            if len(some) == ROWS:
+                yield some
+                some = []
+        yield some
+        return
+    end = 0
+
+    def join(block: Sequence[tuple[int, bytes]]) -> list[Joined]:
+        return [
+            (at, rows.data(line), results.of(at, line, partial(name_of, line, at)))
+            for at, line in block
+        ]
+
+    async for block in rows.blocks():
+        for start in range(0, len(block), ROWS):
+            yield await anyio.to_thread.run_sync(join, block[start : start + ROWS])
+        end = block[-1][0] + 1
+    results.check_end(end)
+
+
+async def _write(
+    told: Exported, writer: Writer, joined: AsyncIterator[list[Joined]], read: Reader
+) -> None:
+    async for some in joined:
+        rows = [Row(ordinal, line, _cells(told, record, read)) for ordinal, line, record in some]
+        await anyio.to_thread.run_sync(writer.write, rows)
+
+
+def _cells(told: Exported, record: Mapping[str, Any] | None, read: Reader) -> list[Any]:
+    told.rows += 1
+    if record is None:
+        told.missing += 1
+        return read.nothing
+    cells, answered = read.cells(record)
+    told.answered += answered
+    told.failed += not answered
+    return cells
+
+
+def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
+    """Write the lines of ``output`` as the Batch services do: answers here, failures beside them.
+
+    They are in the order of the input, which need not be at hand. The file of failures is there
+    where there are any.
+    """
+    path = target.path
+    if path is None or target.format != "jsonl":
+        raise UsageError("--as batch writes lines of JSON to a file: give -o NAME.jsonl")
+    if foreign.is_foreign(output):
+        raise UsageError(f"{output} is Batch output already")
+    name = path.name[: -len(target.packing)] if target.packing else path.name
+    errors = path.with_name(f"{Path(name).stem}.errors.jsonl{target.packing}")
+    sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
+    saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
+    told = Exported(str(path), missing=0)
+    source = (saved.get("input") or {}).get("path")
+    for file in (path, errors):
+        check_target(file, output, *sides, Path(source) if source else None)
+    with closing(OwnResults(output, _Kinds().look)) as results:
+        wanted = Wanted(target=target, partial=partial_)
+        if not saved and not partial_:
+            raise UsageError(
+                f"{output} has no checkpoint, so nobody knows whether it is complete: --partial"
+            )
+        _check_complete(output, saved, results, wanted)
+        told.missing = max(0, ((saved.get("input") or {}).get("jobs") or 0) - len(results))
+        told.failed, told.rows = results.failed, len(results)
+        told.answered = told.rows - told.failed
+        _write_batch(results, target, is_failure=False)
+        if told.failed:
+            _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
+            told.errors = str(errors)
+        else:
+            errors.unlink(missing_ok=True)  # of an earlier export
+    return told
+
+
+def _write_batch(results: OwnResults, target: Target, *, is_failure: bool) -> None:
+    with opened(target) as file, packed(file, target.packing) as inner:
+        for _, line in results.lines():
+            if failed(line) is is_failure:
+                inner.write(batch_line(line))

@@ -1,0 +1,1 @@
+"""Tables out: rows with their answers, as CSV, JSON Lines or Parquet."""

@@ -1,0 +1,61 @@
+"""Which columns the new table has. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import UsageError
+from .answers import ANSWER, EMBEDDED, EXTRAS, Reader
+from .schema import answer_columns, type_of
+from .types import Column
+
+ERROR = "error"
+OTHER_ERROR = "job_error"  #: what the column of errors is called where that name is taken
+
+
+def reader(
+    schema: Mapping[str, Any] | None,
+    extras: Sequence[str],
+    *,
+    texts: bool,
+    embeddings: bool,
+    providers: Mapping[str, str],
+) -> Reader:
+    """What reads the new columns from a result.
+
+    ``texts`` and ``embeddings`` say which kinds of answers there are, where no schema does.
+    """
+    if unknown := [name for name in extras if name not in EXTRAS]:
+        raise UsageError(f"--columns: there is no {unknown[0]!r}; known: {', '.join(EXTRAS)}")
+    extras = list(dict.fromkeys(extras))
+    if schema is None:
+        answers = [ANSWER] * (texts or not embeddings) + [EMBEDDED] * embeddings
+        return Reader(answers, extras, structured=False, parsed=False, providers=providers)
+    columns = answer_columns(schema)
+    answers = [Column("answer", type_of(schema, schema))] if columns is None else list(columns)
+    return Reader(
+        answers, extras, structured=columns is not None, parsed=True, providers=providers
+    )
+
+
+def new_columns(
+    given: Sequence[Column], reader: Reader, prefix: str, *, asked: Sequence[str]
+) -> list[Column]:
+    """The new columns under their names; UsageError where one is taken.
+
+    A column that nobody ``asked`` for gives way: ``error`` becomes ``job_error``.
+    """
+    taken = {column.name for column in given}
+    columns: list[Column] = []
+    for column in [*reader.answers, *(Column(n, EXTRAS[n]) for n in reader.extras)]:
+        name = prefix + column.name
+        is_extra = len(columns) >= len(reader.answers)
+        if name in taken and is_extra and column.name == ERROR and ERROR not in asked:
+            name = prefix + OTHER_ERROR
+        if name in taken:
+            raise UsageError(
+                f"there would be two columns {name!r}: nothing was written; "
+                "give the new ones other names: --answer-prefix new_"
+            )
+        taken.add(name)
+        columns.append(Column(name, column.type))
+    return columns

@@ -1,0 +1,105 @@
+"""The rows of an input, as they go into the new table."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio.to_thread
+import orjson
+
+from ..inputs.broken import Broken
+from ..inputs.opening import open_lines
+from ..inputs.packing import bare
+from ..inputs.shape import PLAIN, Shape
+from .guess import TextGuess, ValueGuess
+from .types import BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
+
+Kind = Literal["csv", "parquet", "jsonl"]
+_TYPES = {
+    "integer": INTEGER,
+    "number": NUMBER,
+    "boolean": BOOLEAN,
+    "date": DATE,
+    "timestamp": TIMESTAMP,
+    "json": JSON,
+}
+_KINDS: Mapping[str, Kind] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputRows:
+    """An input, to be read again."""
+
+    path: Path
+    shape: Shape = PLAIN
+    limit: int | None = None  #: rows that the run was about
+    whole: bool = False  #: whether every field of a line is data, as with a prompt of its own
+
+    @property
+    def kind(self) -> Kind:
+        """How the cells are written: as texts, as typed values, or as JSON."""
+        return _KINDS.get(Path(bare(self.path.name)).suffix.lower(), "jsonl")
+
+    async def blocks(self) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """Every row that is not blank, with its ordinal, a block at a time."""
+        ordinal, left = -1, self.limit
+        async with open_lines(self.path, self.shape) as lines:
+            async for some in lines:
+                numbered = list(enumerate(some, ordinal + 1))
+                ordinal = numbered[-1][0]
+                rows = [(at, line) for at, line in numbered if line and not line.isspace()]
+                if left is not None:
+                    rows, left = rows[:left], left - min(left, len(rows))
+                if rows:
+                    yield rows
+                if left == 0:
+                    return
+
+    async def columns(self) -> list[Column]:
+        """The columns with their types; costs reading all of it, unless it says them itself."""
+        async with open_lines(self.path, self.shape) as lines:
+            known = lines.columns
+        if self.kind == "parquet" and known is not None:
+            return [Column(column.name, _TYPES.get(column.type, TEXT)) for column in known]
+        guesses: dict[str, TextGuess | ValueGuess] = {}
+        guess = TextGuess if known is not None else ValueGuess
+        if known is not None:
+            guesses = {column.name: TextGuess() for column in known}
+
+        def look(rows: list[tuple[int, bytes]]) -> None:
+            for _, line in rows:
+                for name, value in orjson.loads(self.data(line)).items():
+                    (guesses.get(name) or guesses.setdefault(name, guess())).add(value)
+
+        async for rows in self.blocks():
+            await anyio.to_thread.run_sync(look, rows)
+        return [Column(name, found.type) for name, found in guesses.items()]
+
+    def data(self, line: bytes) -> bytes:
+        """What of a row goes into the table: of a Batch line its id; of a broken row nothing."""
+        values = None if isinstance(line, Broken) else _object(line)
+        if values is None:
+            return b"{}"
+        if not self.whole and "body" in values and "url" in values:
+            return orjson.dumps({"custom_id": values.get("custom_id", values.get("id"))})
+        return line.removeprefix(b"\xef\xbb\xbf").strip()
+
+
+def name_of(line: bytes, ordinal: int) -> str:
+    """The id of a row, which a service was given as ``custom_id``."""
+    values = _object(line) or {}
+    found = values.get("custom_id", values.get("id"))
+    return str(ordinal) if found is None else str(found)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        values = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return None
+    return values if isinstance(values, dict) else None
