@@ -184,11 +184,13 @@ def _reader(
         extras.append(ERROR)
     shape = (saved.get("input") or {}).get("shape") or {}
     prefix = shape.get("answer_prefix") or "" if wanted.prefix is None else wanted.prefix
+    settings = saved.get("cfg") or {}
+    is_embedding = settings.get("endpoint") == "embeddings" and not kinds.texts
     found = reader(
-        (saved.get("cfg") or {}).get("answer_schema"),
+        settings.get("answer_schema"),
         extras,
         texts=kinds.texts,
-        embeddings=kinds.embeddings,
+        embeddings=kinds.embeddings or is_embedding,
         providers=saved.get("providers") or {},
     )
     return found, prefix
