@@ -44,7 +44,7 @@ def run(tmp_path, monkeypatch, capfd):
         lines = [batch_line(*one) for one in zip(PROMPTS, kinds * 10, strict=False)]
         Path("in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         with pytest.raises(SystemExit) as ended:
-            main(["run", "in.jsonl", "--simulate", "s.toml", "--json"])
+            main(["run", "in.jsonl", "--simulate", "s.toml", "--json", "--outage-wait", "3"])
         out, err = capfd.readouterr()
         results = Path("in.results.jsonl").read_text().splitlines()
         return ended.value.code, json.loads(out), [json.loads(line) for line in results], err

@@ -24,6 +24,8 @@ from batchrunner.model import (
     Usage,
 )
 from batchrunner.outputs.lines import decode, encode
+from batchrunner.policy.quota import Quota
+from batchrunner.policy.ratelimit import MINUTE, Limit
 from batchrunner.policy.retry import Retry
 from batchrunner.policy.router import Router
 from batchrunner.pool import RegionPool
@@ -176,6 +178,18 @@ async def test_a_late_reask_is_hedged_too():
     assert outcomes(result) == [("a", INVALID), ("a", OVERTAKEN), ("b", "ok")]
     assert send.bodies[1] == send.bodies[2]
     assert in_flight(caller) == [0, 0]
+
+
+async def test_a_hedged_reask_takes_the_tokens_of_what_it_asks():
+    wordy = reply(200, completion(content="Bonn " * 1000, usage=USAGE))
+    send = Asked(a=[(1, wordy), (60, GOOD)], b=[(1, GOOD)])
+    caller = make(send, hedge=knowing(2.0))
+    small = Quota(tokens=Limit(500, MINUTE))
+    caller.pool = RegionPool(Router([region("a"), region("b", quota=small)], "ordered"))
+
+    result = await caller.call(job())
+
+    assert outcomes(result) == [("a", INVALID), ("a", "ok")]
 
 
 async def test_of_two_answers_at_one_moment_the_valid_one_is_taken():
