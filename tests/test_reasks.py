@@ -185,6 +185,7 @@ async def test_a_hedged_reask_takes_the_tokens_of_what_it_asks():
     send = Asked(a=[(1, wordy), (60, GOOD)], b=[(1, GOOD)])
     caller = make(send, hedge=knowing(2.0))
     small = Quota(tokens=Limit(500, MINUTE))
+    small.take(now(), 300)
     caller.pool = RegionPool(Router([region("a"), region("b", quota=small)], "ordered"))
 
     result = await caller.call(job())
