@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from batchrunner.answers import Answers
 from batchrunner.caller import Caller
-from batchrunner.config import Settings
+from batchrunner.config import Settings, read_settings
+from batchrunner.fleet import make_router
 from batchrunner.hedge import Hedge
 from batchrunner.ledger import Ledger
 from batchrunner.model import (
@@ -319,6 +320,29 @@ def test_an_answer_that_was_not_taken_costs_as_much_as_one_that_was():
     cost = cost_usd(once.region("a"), "azure")
     assert cost
     assert cost_usd(twice.region("a"), "azure") == pytest.approx(2 * cost)
+
+
+async def test_a_resumed_run_has_the_account_of_the_fallback_that_it_left():
+    bounds = {"fallback_max_share": 0.9, "fallback_max_cost": 5}
+    settings = read_settings(bounds, {"OPENAI_API_KEY": "sk-0123456789abcdef"}, {})
+    send = Asked(openai=[(1, BAD), (1, GOOD), (1, BAD)], a=[(1, BAD), (1, SORRY)])
+    router = Router(
+        [region("a"), region("openai", is_fallback=True)],
+        "ordered",
+        governor=make_router(settings, Stats()).governor,
+    )
+    caller = make(send, max_reasks=3)
+    caller.pool = RegionPool(router)
+    stats = Stats()
+
+    for ordinal in range(3):
+        stats.add(await caller.call(job(ordinal)))
+
+    left, found = router.governor, make_router(settings, stats).governor
+    assert stats.region("openai").errors[INVALID] > 1
+    assert (found.answers, found.taken) == (left.answers, left.taken)
+    assert found.spent == pytest.approx(left.spent, abs=1e-6)
+    assert left.spent > 0
 
 
 def test_a_line_has_the_usage_of_what_was_not_taken():
