@@ -30,7 +30,6 @@ from .inputs.dialect import checked
 from .inputs.feed import Feed
 from .inputs.glimpse import Glimpse, glimpse
 from .inputs.identity import identify
-from .inputs.new_columns import check_new_columns
 from .inputs.opening import PLAIN, Shape, open_lines
 from .inputs.packing import bare
 from .inputs.request import ENDPOINTS
@@ -47,6 +46,7 @@ from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
+from .tables.columns import check_free, columns_of_answers
 
 RESULTS = ".results.jsonl"
 
@@ -179,10 +179,15 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
                 shape.delimiter or known["delimiter"], shape.encoding or known["encoding"]
             )
     seen = await glimpse(source, shape)
-    check_new_columns(seen.columns, settings.answer_schema, settings.answer_prefix)
-    there = seen.columns
-    if there is not None and (why := defaults(settings).missing([c.name for c in there])):
-        raise InputError(f"{source} {why}")
+    if seen.columns is not None:
+        names = [column.name for column in seen.columns]
+        is_embedding = settings.endpoint == "embeddings"
+        answers = columns_of_answers(
+            settings.answer_schema, texts=not is_embedding, embeddings=is_embedding
+        )
+        check_free(names, answers, settings.answer_prefix)
+        if why := defaults(settings).missing(names):
+            raise InputError(f"{source} {why}")
     return seen
 
 

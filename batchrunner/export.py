@@ -25,7 +25,7 @@ from .tables.input_rows import InputRows, name_of
 from .tables.rows import Layout, Row, Writer
 from .tables.types import TEXT, Column
 
-ROWS = 250  #: that are held at a time: a row may have an embedding of thousands of numbers
+ROWS = 64  #: that are held at a time: a row may have an embedding of thousands of numbers
 _EMBEDDING = re.compile(rb'"embedding"\s*:')  # in a text its quotes would be escaped
 ID = Column("custom_id", TEXT)  #: what stands for a row without the input
 _SIDE_FILES = (".checkpoint.json", ".stats.json", ".lock")
@@ -184,11 +184,13 @@ def _reader(
         extras.append(ERROR)
     shape = (saved.get("input") or {}).get("shape") or {}
     prefix = shape.get("answer_prefix") or "" if wanted.prefix is None else wanted.prefix
+    settings = saved.get("cfg") or {}
+    is_embedding = settings.get("endpoint") == "embeddings" and not kinds.texts
     found = reader(
-        (saved.get("cfg") or {}).get("answer_schema"),
+        settings.get("answer_schema"),
         extras,
         texts=kinds.texts,
-        embeddings=kinds.embeddings,
+        embeddings=kinds.embeddings or is_embedding,
         providers=saved.get("providers") or {},
     )
     return found, prefix

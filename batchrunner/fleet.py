@@ -102,7 +102,7 @@ def _governor(settings: Settings, before: Stats, spent: float) -> Governor:
         max_cost=math.inf if settings.fallback_max_cost is None else settings.fallback_max_cost,
         price=price,
         answers=before.answers,
-        taken=taken.ok,
+        taken=taken.answers,
         spent=0.0 if is_unbounded else max(spent, cost_usd(taken, OPENAI) or 0.0),
     )
 

@@ -1,9 +1,12 @@
 """What tokens cost, by the price list of genai-prices. No network."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from .model import Usage
 from .stats import RegionUsage, Tokens
+
+MANY = 10_000_000  #: tokens; no prompt is as long
 
 
 def cost_usd(usage: RegionUsage, provider: str) -> float | None:
@@ -26,7 +29,35 @@ def costs_usd(
 
 def price(model: str, usage: Usage, provider: str = "openai") -> float | None:
     """The cost of one answer; None where the model has no known price."""
-    return _cost(model, Tokens(1, usage.prompt, usage.completion, usage.cached), provider)
+    if (rates := _rates(model, provider)) is None:
+        return _cost(model, Tokens(1, usage.prompt, usage.completion, usage.cached), provider)
+    fresh, cached, answered = rates
+    prompt = (usage.prompt - usage.cached) * fresh + usage.cached * cached
+    return round(prompt + usage.completion * answered, 12)
+
+
+@lru_cache
+def _rates(model: str, provider: str) -> tuple[float, float, float] | None:
+    """What a token costs: of a prompt, of its cached part, of an answer.
+
+    None where it is not known, or not always the same: in long prompts of some models it is more.
+    """
+    rates = [
+        [_rate(model, provider, many, *kinds) for kinds in ((0, 0), (0, 1), (1, 0))]
+        for many in (1, MANY)
+    ]
+    fresh, cached, both = rates[1]
+    if fresh is None or cached is None or both is None:
+        return None
+    if rates[0] != rates[1]:
+        return None
+    return fresh, cached, both - fresh
+
+
+def _rate(model: str, provider: str, many: int, answered: int, cached: int) -> float | None:
+    """What a token of so long a prompt costs, with as long an answer or as many cached ones."""
+    cost = _cost(model, Tokens(1, many, many * answered, many * cached), provider)
+    return None if cost is None else round(cost / many, 15)
 
 
 def _cost(model: str, tokens: Tokens, provider: str) -> float | None:

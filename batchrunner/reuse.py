@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from .answers import Answers
 from .errors import UsageError
 from .model import Job, Result
 from .outputs.lines import failed, retryable, taken
@@ -55,12 +56,15 @@ class Reuse:
         self.own = Shelf(jobs)
         self.own.add(output, _is_last_word)
 
-    async def find(self, job: Job) -> Result | None:
-        """The last word on a job for which nothing needs to be sent; None where it must be."""
+    async def find(self, job: Job, answers: Answers | None = None) -> Result | None:
+        """The last word on a job for which nothing needs to be sent; None where it must be.
+
+        An answer that would not do as a fresh one, by ``answers``, is asked for again.
+        """
         for shelf in (self.own, self.earlier):
             line = None if shelf is None else await shelf.find(job.request)
-            if line is not None:
-                return taken(line, job)
+            if line is not None and _is_good(result := taken(line, job), answers):
+                return result
         return None
 
     def note(self, result: Result, offset: int) -> None:
@@ -74,6 +78,13 @@ class Reuse:
         for shelf in (self.earlier, self.own):
             if shelf is not None:
                 shelf.close()
+
+
+def _is_good(result: Result, answers: Answers | None) -> bool:
+    """Whether a result may be taken: a failure as it is, an answer if it keeps to the schema."""
+    if answers is None or result.failure is not None or result.reply is None:
+        return True
+    return answers.complaint(result.reply.body) is None
 
 
 def _is_answer(line: bytes) -> bool:

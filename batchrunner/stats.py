@@ -83,6 +83,11 @@ class RegionUsage:
             self.models.setdefault(attempt.usage.model, Tokens()).add(attempt.usage)
 
     @property
+    def answers(self) -> int:
+        """Answers that it gave, and that were paid; also those that broke the schema."""
+        return self.ok + self.errors[INVALID]
+
+    @property
     def tokens(self) -> Tokens:
         """Tokens of all models together."""
         total = Tokens()
@@ -158,8 +163,8 @@ class Stats:
 
     @property
     def answers(self) -> int:
-        """Answers that regions gave."""
-        return sum(region.ok for region in self.regions.values())
+        """Answers that regions gave, taken or not."""
+        return sum(region.answers for region in self.regions.values())
 
     @property
     def calls(self) -> int:
@@ -173,9 +178,12 @@ class Stats:
 
     @property
     def wasted_calls(self) -> int:
-        """Requests that decided no job: throttled, faulty, or to a region that is out."""
-        decided = sum(r.ok + r.errors["refused"] for r in self.regions.values())
-        return self.calls - decided
+        """Requests that brought nothing: throttled, faulty, or to a region that is out.
+
+        An answer that broke the schema is one of them, also where it was the last word on its
+        job: unlike a refusal it was paid.
+        """
+        return self.calls - sum(r.ok + r.errors["refused"] for r in self.regions.values())
 
     @property
     def ambiguous(self) -> int:

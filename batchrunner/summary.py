@@ -119,10 +119,10 @@ class Summary:
     def fallback(self) -> dict[str, Any]:
         """What plain OpenAI took."""
         stats = self.progress.stats
-        taken = stats.regions.get(OPENAI, RegionUsage()).ok
+        taken = stats.regions.get(OPENAI, RegionUsage())
         return {
-            "jobs": taken,
-            "share": round(taken / stats.answers, 4) if stats.answers else 0.0,
+            "jobs": taken.ok,
+            "share": round(taken.answers / stats.answers, 4) if stats.answers else 0.0,
             "cost_usd": self.cost_usd.get(OPENAI, 0.0),
             "held_back": self.progress.held_back or None,
         }
@@ -135,7 +135,7 @@ class Summary:
     def _hedges_usd(self) -> float | None:
         """What these may have cost: as much as a mean answer of their region each."""
         costs = [
-            cost and usage.errors[OVERTAKEN] * cost / max(1, usage.ok)
+            cost and usage.errors[OVERTAKEN] * cost / max(1, usage.answers)
             for name, usage in self.progress.stats.regions.items()
             if usage.errors[OVERTAKEN]
             for cost in [self.cost_usd.get(name)]
@@ -166,7 +166,7 @@ class Summary:
             "prompt_tokens": usage.tokens.prompt,
             "completion_tokens": usage.tokens.completion,
             "cost_usd": self.cost_usd.get(name, 0.0),
-            "share": round(usage.ok / answers, 4) if answers else 0.0,
+            "share": round(usage.answers / answers, 4) if answers else 0.0,
             "throttled_s": round(usage.throttled_s, 3),
             "peak_in_flight": usage.peak_in_flight,
             "latency_s": {

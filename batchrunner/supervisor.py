@@ -127,7 +127,8 @@ class Supervisor:
     async def _answer(self, line: Job | BadLine) -> Result | None:
         await self._gate.passed()
         if isinstance(line, Job):
-            result = await self._reuse.find(line) or await self.caller.call(line)
+            result = await self._reuse.find(line, self.caller.answers)
+            result = result or await self.caller.call(line)
             if result is None:
                 self._end(line)
             return result

@@ -4,12 +4,15 @@ import grp
 import os
 import pwd
 import stat
+import sys
+from pathlib import Path
 
 import pytest
 
 from batchrunner import environment
 from batchrunner.environment import load_settings, read_toml
 from batchrunner.errors import ConfigError
+from batchrunner.inputs.contents import filled
 from batchrunner.ownership import Access, access
 
 CANARY = "canary-6f1d"
@@ -298,3 +301,27 @@ def test_everything_together_and_who_wins(write):
     given = (found.limit, found.model, found.system, found.max_tokens, found.concurrency)
     assert given == (1, "process", "file", 4, 256)
     assert [target.name for target in found.targets] == ["from-file"]
+
+
+@pytest.mark.parametrize("name", [".env", "b.toml"])
+def test_code_is_run_for_a_schema_only_where_nobody_else_could_have_named_it(
+    write, name, monkeypatch
+):
+    monkeypatch.delitem(sys.modules, "shapes_here", raising=False)
+    write("shapes_here.py", "open('ran', 'w').close()\nclass City: pass\n")
+    reference = "shapes_here:City"
+    text = (
+        f"BATCHRUNNER_SCHEMA_FILE={reference}" if name == ".env" else f'schema_file="{reference}"'
+    )
+    path = write(name, text + "\n")
+    path.chmod(0o666)
+    config = None if name == ".env" else path
+
+    with pytest.raises(ConfigError, match="others may write it"):
+        filled(load_settings(toml_file=config))
+    assert not Path("ran").exists()
+
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="is no pydantic model"):
+        filled(load_settings(toml_file=config))
+    assert Path("ran").exists()

@@ -31,7 +31,7 @@ LAYERS = """
     inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
     inputs.jsonl inputs.packing inputs.source
     inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
-    inputs.new_columns inputs.glimpse
+    inputs.glimpse
     inputs.staging inputs.survey inputs.feed
 
     outputs

@@ -16,12 +16,13 @@ PURE = [
     "summary",
     "inputs.dialect",
     "inputs.jsonl",
-    "inputs.new_columns",
     "inputs.request",
     "inputs.sameness",
     "outputs.index",
     "outputs.lines",
     "simulator.limits",
+    "tables.columns",
+    "tables.schema",
     "views.words",
 ]
 IMPURE = {

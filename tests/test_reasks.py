@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from batchrunner.answers import Answers
 from batchrunner.caller import Caller
-from batchrunner.config import Settings
+from batchrunner.config import Settings, read_settings
+from batchrunner.fleet import make_router
 from batchrunner.hedge import Hedge
 from batchrunner.ledger import Ledger
 from batchrunner.model import (
@@ -24,6 +25,8 @@ from batchrunner.model import (
     Usage,
 )
 from batchrunner.outputs.lines import decode, encode
+from batchrunner.policy.quota import Quota
+from batchrunner.policy.ratelimit import MINUTE, Limit
 from batchrunner.policy.retry import Retry
 from batchrunner.policy.router import Router
 from batchrunner.pool import RegionPool
@@ -178,6 +181,19 @@ async def test_a_late_reask_is_hedged_too():
     assert in_flight(caller) == [0, 0]
 
 
+async def test_a_hedged_reask_takes_the_tokens_of_what_it_asks():
+    wordy = reply(200, completion(content="Bonn " * 1000, usage=USAGE))
+    send = Asked(a=[(1, wordy), (60, GOOD)], b=[(1, GOOD)])
+    caller = make(send, hedge=knowing(2.0))
+    small = Quota(tokens=Limit(500, MINUTE))
+    small.take(now(), 300)
+    caller.pool = RegionPool(Router([region("a"), region("b", quota=small)], "ordered"))
+
+    result = await caller.call(job())
+
+    assert outcomes(result) == [("a", INVALID), ("a", "ok")]
+
+
 async def test_of_two_answers_at_one_moment_the_valid_one_is_taken():
     send = Asked(a=[(3, BAD)], b=[(1, GOOD)])
 
@@ -304,6 +320,29 @@ def test_an_answer_that_was_not_taken_costs_as_much_as_one_that_was():
     cost = cost_usd(once.region("a"), "azure")
     assert cost
     assert cost_usd(twice.region("a"), "azure") == pytest.approx(2 * cost)
+
+
+async def test_a_resumed_run_has_the_account_of_the_fallback_that_it_left():
+    bounds = {"fallback_max_share": 0.9, "fallback_max_cost": 5}
+    settings = read_settings(bounds, {"OPENAI_API_KEY": "sk-0123456789abcdef"}, {})
+    send = Asked(openai=[(1, BAD), (1, GOOD), (1, BAD)], a=[(1, BAD), (1, SORRY)])
+    router = Router(
+        [region("a"), region("openai", is_fallback=True)],
+        "ordered",
+        governor=make_router(settings, Stats()).governor,
+    )
+    caller = make(send, max_reasks=3)
+    caller.pool = RegionPool(router)
+    stats = Stats()
+
+    for ordinal in range(3):
+        stats.add(await caller.call(job(ordinal)))
+
+    left, found = router.governor, make_router(settings, stats).governor
+    assert stats.region("openai").errors[INVALID] > 1
+    assert (found.answers, found.taken) == (left.answers, left.taken)
+    assert found.spent == pytest.approx(left.spent, abs=1e-6)
+    assert left.spent > 0
 
 
 def test_a_line_has_the_usage_of_what_was_not_taken():

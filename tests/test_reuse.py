@@ -162,6 +162,52 @@ def test_failures_are_asked_again_and_damaged_lines_are_passed_over(batchrunner,
     assert_whole("o", monday)
 
 
+def spoilt(line, **changes):
+    """A line of results whose answer came otherwise."""
+    record = json.loads(line)
+    choice = record["response"]["body"]["choices"][0]
+    choice["finish_reason"] = changes.pop("finish_reason", "stop")
+    choice["message"] |= changes
+    del record["crc"]
+    return sealed(json.dumps(record, separators=(",", ":")).encode()[:-1])
+
+
+@pytest.mark.parametrize("option", ["--reuse", "--dedup"])
+def test_an_answer_that_would_not_do_as_a_fresh_one_is_asked_for_again(batchrunner, option):
+    Path("schema.json").write_text(
+        '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'
+    )
+    prompts = [f"Where is {n}?" for n in range(5)]
+    write_rows("monday", prompts)
+    run = (*RUN, "--schema", "schema.json")
+    batchrunner("run", "monday", "-o", "o", *run)
+    good, *lines = Path("o").read_bytes().splitlines(keepends=True)
+    bad = [
+        spoilt(lines[0], content='{"town":"Bonn"}'),
+        spoilt(lines[1], content="Bonn"),
+        spoilt(lines[2], content=None, refusal="No."),
+        spoilt(lines[3], finish_reason="length"),
+    ]
+    Path("o").write_bytes(good + b"".join(bad))
+    Path("o.checkpoint.json").unlink()
+    if option == "--reuse":
+        Path("o").rename("monday.out")
+        run = (*run, "--reuse", "monday.out")
+        write_rows("monday", prompts)
+    else:
+        write_rows("more", prompts)
+        with Path("monday").open("a") as file:
+            file.write(Path("more").read_text())
+        run = (*run, "--dedup")
+
+    code, out, err = batchrunner("run", "monday", "-o", "o", *run)
+
+    assert (code, calls(out)) == (0, 4), err
+    told = json.loads(out)["jobs"]
+    assert (told["ok"], told["reused"]) == ((5, 1) if option == "--reuse" else (10, 1))
+    assert all(record["error"] is None for record in results("o"))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -192,6 +192,35 @@ def test_a_column_that_answers_would_stand_in(batchrunner):
     assert batchrunner("run", "lines.jsonl", *SETTINGS)[0] == 0
 
 
+OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
+EMBED = ("--endpoint", "embeddings", "--model", "text-embedding-3-small")
+
+
+@pytest.mark.parametrize(
+    ("schema", "options", "name", "other"),
+    [
+        (OBJECT, (), "city", "answer"),
+        ({**OBJECT, "additionalProperties": True}, (), "answer", "city"),
+        ({"$ref": "#/$defs/a", "$defs": {"a": OBJECT}}, (), "city", "a"),
+        (None, EMBED, "embedding", "answer"),
+    ],
+)
+def test_a_run_refuses_the_names_that_an_export_would_give(
+    batchrunner, schema, options, name, other
+):
+    if schema is not None:
+        Path("schema.json").write_text(json.dumps(schema))
+        options = ("--schema", "schema.json")
+    Path("t.csv").write_text(f"prompt,{name}\nSay,it\n")
+    assert f"has a column '{name}'" in batchrunner(*RUN, *options)[2]
+
+    Path("t.csv").write_text(f"prompt,{other}\nSay,it\n")
+    assert batchrunner(*RUN, *options, "--max-reasks", 0)[0] in {0, 1}
+    code, _, err = batchrunner("export", "t.results.jsonl", "-o", "t.parquet")
+    assert code in {0, 1}, err
+    assert parquet.read_schema("t.parquet").names[:3] == ["prompt", other, name]
+
+
 @pytest.fixture
 def stdin(place, monkeypatch):  # noqa: ARG001 - the place is where it runs
     """What standard input is a file of, for the next run."""

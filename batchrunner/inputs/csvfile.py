@@ -20,7 +20,7 @@ from ..errors import InputError
 from . import dialect
 from .broken import Broken
 from .packing import bare, by_content
-from .rows import BATCH, check_names
+from .rows import BATCH, check_names, line_of
 from .shape import Column, Shape
 from .source import BLOCK, open_any, read_block
 from .strict import LONGEST
@@ -118,7 +118,7 @@ class CsvFile:
                 if _is_blank(row):
                     continue
                 return _ragged(row, width, begin)
-            line = orjson.dumps(dict(zip(names, row, strict=True)))
+            line = line_of(dict(zip(names, row, strict=True)))
             if b"\\u0000" in line and any("\0" in cell for cell in row):
                 place = f"(line {begin} of the file)"
                 return Broken(line, f"holds a NUL byte {place}: the file is damaged there")

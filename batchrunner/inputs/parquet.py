@@ -11,12 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ..errors import InputError, UsageError
 from .broken import Broken
 from .packing import by_name
-from .rows import BATCH, check_names
+from .rows import BATCH, check_names, line_of
 from .shape import PLAIN, Column, Shape, Type
 from .source import open_any
 
@@ -94,7 +92,7 @@ def _batch_size(metadata: Any) -> int:
 
 def _line(row: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(row, default=_text)
+        return line_of(row, _text)
     except TypeError as error:
         return Broken(repr(list(row)).encode(), f"holds what JSON cannot: {error}")
 

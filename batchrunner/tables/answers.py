@@ -6,11 +6,11 @@ import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from ..model import Usage
 from ..policy.answer import usage_of
 from ..prices import price
 from .types import BOOLEAN, EMBEDDING, INTEGER, NUMBER, TEXT, Column, Type
@@ -79,20 +79,42 @@ class Reader:
     def _extra(self, name: str, record: Mapping[str, Any], error: Mapping[str, Any] | None) -> Any:
         if name in {"error", "error_code"}:
             return error and error["code" if name == "error_code" else "message"]
+        if name == "cost_usd":
+            return self._cost(record)
         if name in _OF_RECORD:
             return _OF_RECORD[name](record)
         body = (record["response"] or {}).get("body")
         if not isinstance(body, dict):
             return None
-        if name == "finish_reason":
-            return finish_of(body)
-        return self._cost(body, record) if name == "cost_usd" else _OF_BODY[name](body)
+        return _OF_BODY[name](body)
 
-    def _cost(self, body: dict[str, Any], record: Mapping[str, Any]) -> float | None:
-        if record["error"] or record.get("reused"):
-            return 0.0
-        usage = usage_of(body)
-        return _price(usage.model, usage, self.providers.get(record["region"], "openai"))
+    def _cost(self, record: Mapping[str, Any]) -> float | None:
+        """What a row cost: its answer, and those before it that were paid and not taken."""
+        paid = [
+            (attempt["region"], Usage(**attempt["usage"]))
+            for attempt in record["attempts"]
+            if "usage" in attempt
+        ]
+        if record["error"] is None and not record.get("reused"):
+            paid.append((record["region"], usage_of(record["response"]["body"])))
+        total = 0.0
+        for region, usage in paid:
+            cost = price(usage.model, usage, self.providers.get(region, "openai"))
+            if cost is None:
+                return None
+            total += cost
+        return round(total, 12)
+
+
+def finish_of(body: Mapping[str, Any]) -> str | None:
+    """Why an answer ended: ``stop``, ``length``, ``completed``."""
+    choices = body.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        found = choices[0].get("finish_reason")
+    else:
+        details = body.get("incomplete_details")
+        found = details.get("reason") if isinstance(details, dict) else body.get("status")
+    return found if isinstance(found, str) else None
 
 
 _OF_RECORD: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -105,10 +127,8 @@ _OF_BODY: Mapping[str, Callable[[dict[str, Any]], Any]] = {
     "prompt_tokens": lambda body: usage_of(body).prompt,
     "completion_tokens": lambda body: usage_of(body).completion,
     "cached_tokens": lambda body: usage_of(body).cached,
+    "finish_reason": finish_of,
 }
-
-
-_price = lru_cache(price)  # answers of the same length cost the same
 
 
 def text_of(body: Any) -> str:
@@ -158,17 +178,6 @@ def _numbers(embedding: Any) -> Any:
         return array("f", base64.b64decode(embedding, validate=True)).tolist()
     except (binascii.Error, ValueError):
         return None
-
-
-def finish_of(body: Mapping[str, Any]) -> str | None:
-    """Why an answer ended: ``stop``, ``length``, ``completed``."""
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        found = choices[0].get("finish_reason")
-    else:
-        details = body.get("incomplete_details")
-        found = details.get("reason") if isinstance(details, dict) else body.get("status")
-    return found if isinstance(found, str) else None
 
 
 def _loads(text: str) -> Any:

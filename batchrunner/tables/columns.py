@@ -1,9 +1,9 @@
 """Which columns the new table has. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from .answers import ANSWER, EMBEDDED, EXTRAS, Reader
 from .schema import answer_columns, type_of
 from .types import Column
@@ -26,15 +26,34 @@ def reader(
     """
     if unknown := [name for name in extras if name not in EXTRAS]:
         raise UsageError(f"--columns: there is no {unknown[0]!r}; known: {', '.join(EXTRAS)}")
-    extras = list(dict.fromkeys(extras))
-    if schema is None:
-        answers = [ANSWER] * (texts or not embeddings) + [EMBEDDED] * embeddings
-        return Reader(answers, extras, structured=False, parsed=False, providers=providers)
-    columns = answer_columns(schema)
-    answers = [Column("answer", type_of(schema, schema))] if columns is None else list(columns)
     return Reader(
-        answers, extras, structured=columns is not None, parsed=True, providers=providers
+        columns_of_answers(schema, texts=texts, embeddings=embeddings),
+        list(dict.fromkeys(extras)),
+        structured=schema is not None and answer_columns(schema) is not None,
+        parsed=schema is not None,
+        providers=providers,
     )
+
+
+def columns_of_answers(
+    schema: Mapping[str, Any] | None, *, texts: bool, embeddings: bool
+) -> list[Column]:
+    """The columns that answers stand in, before anything is put before their names."""
+    if schema is None:
+        return [ANSWER] * (texts or not embeddings) + [EMBEDDED] * embeddings
+    columns = answer_columns(schema)
+    return [Column(ANSWER.name, type_of(schema, schema))] if columns is None else list(columns)
+
+
+def check_free(given: Iterable[str], answers: Sequence[Column], prefix: str) -> None:
+    """Refuse a table that has a column of such a name, before anything is paid for."""
+    taken = frozenset(given)
+    for name in (prefix + column.name for column in answers):
+        if name in taken:
+            raise InputError(
+                f"the table has a column {name!a}, and the answers would stand in one of that"
+                " name: rename it, or use --answer-prefix"
+            )
 
 
 def new_columns(

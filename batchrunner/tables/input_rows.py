@@ -1,7 +1,7 @@
 """The rows of an input, as they go into the new table."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,11 +39,11 @@ class InputRows:
     shape: Shape = PLAIN
     limit: int | None = None  #: rows that the run was about
     whole: bool = False  #: whether every field of a line is data, as with a prompt of its own
+    kind: Kind = field(init=False)  #: whether cells are texts, typed values, or JSON
 
-    @property
-    def kind(self) -> Kind:
-        """How the cells are written: as texts, as typed values, or as JSON."""
-        return _KINDS.get(Path(bare(self.path.name)).suffix.lower(), "jsonl")
+    def __post_init__(self) -> None:
+        kind = _KINDS.get(Path(bare(self.path.name)).suffix.lower(), "jsonl")
+        object.__setattr__(self, "kind", kind)
 
     async def blocks(self) -> AsyncIterator[list[tuple[int, bytes]]]:
         """Every row that is not blank, with its ordinal, a block at a time."""
@@ -82,6 +82,9 @@ class InputRows:
 
     def data(self, line: bytes) -> bytes:
         """What of a row goes into the table: of a Batch line its id; of a broken row nothing."""
+        is_row = self.kind != "jsonl" and not isinstance(line, Broken)
+        if is_row and (self.whole or b'"url"' not in line):  # it was made of cells, as it must be
+            return line
         values = None if isinstance(line, Broken) else _object(line)
         if values is None:
             return b"{}"

@@ -13,7 +13,7 @@ from .types import Column, Type, UnfitError, fit
 
 GROUP = 10_000  #: rows of a group
 AT_ONCE = 1_000  #: rows of a Parquet input that are read at a time
-GROUP_BYTES = 8 << 20  #: or so much of them
+GROUP_BYTES = 4 << 20  #: or so much of them
 
 
 def pyarrow() -> Any:

@@ -5,6 +5,7 @@ import csv
 import gzip
 import os
 import tempfile
+import tracemalloc
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from batchrunner.inputs.broken import Broken
 from batchrunner.inputs.csvfile import CsvFile
 from batchrunner.inputs.jsonl import BadLine, parse
 from batchrunner.inputs.opening import Shape, open_lines
-from batchrunner.inputs.rows import BATCH
+from batchrunner.inputs.rows import BATCH, line_of
 
 pytestmark = pytest.mark.socket  # files are read in threads
 
@@ -331,3 +332,12 @@ def test_whatever_a_file_holds_its_rows_are_jobs_or_broken_or_there_is_one_error
         opened.close()
     assert list(map(told, again)) == list(map(told, whole))
     assert all(isinstance(row, Broken) or set(orjson.loads(row)) == {"x", "y"} for row in whole)
+
+
+def test_a_row_takes_no_more_room_than_its_cells():
+    tracemalloc.start()
+    try:
+        lines = [line_of({"n": number}) for number in range(1000)]
+        assert tracemalloc.get_traced_memory()[0] < 200 * len(lines)
+    finally:
+        tracemalloc.stop()

@@ -4,6 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchrunner.model import Usage
+from batchrunner.prices import price
+from batchrunner.tables.columns import reader
 from batchrunner.tables.defuse import defuse
 from batchrunner.tables.guess import TextGuess, ValueGuess, value_of
 from batchrunner.tables.schema import answer_columns, type_of
@@ -199,3 +202,38 @@ def test_other_texts_stay_as_they_are(text):
 def test_nothing_but_an_apostrophe_is_ever_added(text):
     assert defuse(text) in {text, "'" + text}
     assert defuse(text).lstrip()[:1] not in set("=+-@|%")
+
+
+PAID = Usage("gpt-4o-mini", 1_000_000, 0)
+INVALID = {"region": "a", "usage": {"model": PAID.model, "prompt": PAID.prompt}}
+ANSWERED = {"body": {"model": PAID.model, "usage": {"prompt_tokens": PAID.prompt}}}
+
+
+@pytest.mark.parametrize(
+    ("record", "answers"),
+    [
+        ({"error": None, "attempts": [{"region": "a"}]}, 1),
+        ({"error": None, "attempts": [INVALID, INVALID, {"region": "a"}]}, 3),
+        ({"error": {"code": "", "message": ""}, "attempts": [INVALID]}, 1),
+        ({"error": {"code": "", "message": ""}, "attempts": [{"region": "a"}]}, 0),
+        ({"error": None, "attempts": [], "reused": True}, 0),
+    ],
+)
+def test_a_row_costs_what_was_paid_for_it_also_in_vain(record, answers):
+    found = reader(None, ["cost_usd"], texts=True, embeddings=False, providers={"a": "azure"})
+
+    cells, _ = found.cells({"region": "a", "response": ANSWERED, **record})
+
+    assert cells[-1] == pytest.approx(answers * price(PAID.model, PAID, "azure"))
+    assert cells[-1] > 0 or not answers
+
+
+def test_a_price_that_is_not_known_is_none():
+    found = reader(None, ["cost_usd"], texts=True, embeddings=False, providers={})
+    unknown = {"region": "a", "usage": {"model": "my-own", "prompt": 1}}
+
+    cells, _ = found.cells(
+        {"region": "a", "error": None, "response": ANSWERED, "attempts": [unknown]}
+    )
+
+    assert cells[-1] is None
