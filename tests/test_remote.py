@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -99,12 +100,12 @@ class Blocks(io.RawIOBase):
 
 
 @pytest.fixture
-def failing(monkeypatch):
+def failing():
+    """What comes of a file of that place, and how long it says that it is."""
     fsspec.register_implementation("failing", Failing, clobber=True)
 
     def arrange(*blocks, size=3):
-        monkeypatch.setattr(Failing, "blocks", blocks)
-        monkeypatch.setattr(Failing, "size", size)
+        Failing.blocks, Failing.size = blocks, size
 
     return arrange
 
@@ -409,6 +410,20 @@ async def test_fetching_can_be_given_up_between_two_blocks(failing):
             raise AssertionError("it should not arrive")
 
     assert scope.cancelled_caught
+
+
+def test_fetching_can_be_interrupted(batchrunner, failing):
+    def endless():
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            yield b"id,prompt\n"
+
+    failing(size=None)
+    Failing.blocks = endless()
+
+    code, _, err = batchrunner("run", "failing://box/rows.csv", *SETTINGS)
+
+    assert (code, "interrupted before anything was sent" in err) == (130, True)
 
 
 @pytest.mark.socket
