@@ -62,6 +62,11 @@ class Failing(MemoryFileSystem):
     protocol = "failing"
     blocks = ()  #: what comes of a file, and how it ends
     size: int | None = 3
+    made = 0
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        type(self).made += 1
 
     @classmethod
     def _strip_protocol(cls, path):
@@ -239,7 +244,7 @@ def test_no_secret_of_the_address_is_told_or_kept(batchrunner, elsewhere, place)
         else:
             MemoryFileSystem().rm(path)
         printed += batchrunner("run", URL, *SETTINGS)
-        printed += batchrunner("verify", results, "--input", URL)
+        printed += batchrunner("verify", results, "--input", URL, "--json")
         printed += batchrunner("export", results, "-o", "t.csv", "--input", URL)
     printed += batchrunner("run", "t.csv", "-o", URL, *SETTINGS)
     printed += batchrunner("run", "t.csv", "-o", "x.jsonl", "--reuse", URL, *SETTINGS)
@@ -288,7 +293,11 @@ def test_what_cannot_be_opened_is_told_before_anything_is_made(
     ("blocks", "size", "why"),
     [
         ([b"id"], 3, "did not arrive whole: 2 bytes where 3 were announced"),
-        ([b"id,prompt\n"] * 9, 3, "did not arrive whole: 4 bytes or more where 3 were announced"),
+        (
+            [b"id,p", TimeoutError()],
+            3,
+            "did not arrive whole: 4 bytes or more where 3 were announced",
+        ),
         ([b"id", ConnectionResetError(104, SECRET)], 3, "cannot be fetched (Connection reset by"),
         ([b"id", NoCredentialsError(SECRET)], None, "cannot be fetched (NoCredentialsError)"),
     ],
@@ -427,12 +436,25 @@ def test_fetching_can_be_interrupted(batchrunner, failing):
 
 
 @pytest.mark.socket
+async def test_each_fetch_has_a_connection_of_its_own(failing):
+    """One that fsspec keeps remembers lengths, and what stood in the address."""
+    before = Failing.made
+    for _ in range(2):
+        failing(b"abc")
+        async with at_hand("failing://box/rows.csv") as path:
+            assert path.read_bytes() == b"abc"
+
+    assert Failing.made == before + 2
+
+
+@pytest.mark.socket
 async def test_an_error_of_the_block_that_is_not_ours_stays_as_it_is(elsewhere):
     elsewhere("/box/rows.csv", ROWS)
 
-    with pytest.raises(OSError, match="mine"):
+    with pytest.raises(OSError, match="mine") as caught:
         async with at_hand(SAID):
-            raise OSError("mine")
+            raise OSError(2, "mine")
+    assert caught.value.args == (2, "mine")
     with pytest.raises(BatchrunnerError, match=f"^{SAID} is bad$"):
         async with at_hand(SAID) as path:
             raise UsageError(f"{path} is bad")
