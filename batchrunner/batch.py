@@ -33,7 +33,15 @@ from .inputs.identity import identify
 from .inputs.new_columns import check_new_columns
 from .inputs.opening import PLAIN, Shape, open_lines
 from .inputs.packing import bare
-from .inputs.remote import at_hand, file_name, is_remote, plain, refuse_remote, shown
+from .inputs.remote import (
+    at_hand,
+    check_address,
+    file_name,
+    is_remote,
+    plain,
+    refuse_remote,
+    shown,
+)
 from .inputs.request import ENDPOINTS
 from .inputs.schema import response_format
 from .inputs.staging import staged
@@ -146,6 +154,7 @@ def _beside(input_: str) -> Path:
     """The results of an input; in the current directory where it has to be fetched."""
     if not is_remote(input_):
         return Path(input_).with_name(Path(bare(Path(input_).name)).stem + RESULTS)
+    check_address(input_)
     name = file_name(input_)
     if not name:
         raise UsageError(f"{shown(input_)} names no file: give the whole path of the input")

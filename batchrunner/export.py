@@ -157,8 +157,9 @@ def _incomplete(output: Path, missing: int) -> UsageError:
 
 def _input_name(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> Path | str:
     """Where the input is: a file, or an address."""
-    name: Path | str | None = wanted.input or (saved.get("input") or {}).get("path")
-    if not name:
+    known = (saved.get("input") or {}).get("path")
+    name: Path | str | None = known if wanted.input is None else wanted.input
+    if name is None:
         raise UsageError(
             f"the input of {output} is not known: name it with --input FILE, or export ids and "
             "answers alone: --without-input"

@@ -177,8 +177,8 @@ def _compare_checkpoint(found: Verification, saved: Mapping[str, Any]) -> None:
 async def _compare_input(
     found: Verification, known: Mapping[str, Any], input_: Path | str | None
 ) -> None:
-    name = input_ or known.get("path")
-    if not name or (input_ is None and not _may_be_there(name)):
+    name = known.get("path") if input_ is None else input_
+    if name is None or (input_ is None and not _may_be_there(name)):
         found.notes.append("the input is not at hand: it was not compared (see --input)")
         return
     try:

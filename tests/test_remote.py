@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import parquet
 
 from batchrunner.errors import BatchrunnerError, DiskError, UsageError
-from batchrunner.inputs.remote import at_hand, file_name, is_remote, plain, shown
+from batchrunner.inputs.remote import at_hand, check_address, file_name, is_remote, plain, shown
 from batchrunner.inputs.source import BLOCK
 from tests import test_run, test_tables
 from tests.test_run import assert_whole, read_results
@@ -272,7 +272,10 @@ def test_no_secret_of_the_address_is_told_or_kept(batchrunner, elsewhere, place)
         ("simplecache::https://box/rows.csv", "an address with :: names several places"),
         ("zip://rows.csv::memory://box/a.zip", "an address with :: names several places"),
         ("nosuch://box/rows.csv", "nosuch:// is no scheme that fsspec knows"),
-        ("sftp://u:p/q@box/rows.csv", "has a : where no port follows"),
+        ("sftp://u:p/q@box/rows.csv", "has a : that may begin a port or a password"),
+        ("sftp://u:p/12@box/rows.csv", "has a : that may begin a port or a password"),
+        ("sftp://u:12/u:p@box/rows.csv", "has a : that may begin a port or a password"),
+        ("sftp://u:p/q@", "has a : that may begin a port or a password"),
         ("memory://", "names no file"),
     ],
 )
@@ -354,7 +357,7 @@ def test_results_are_on_this_machine(batchrunner, arguments, why):
 
     code, _, err = batchrunner(*arguments, *more)
 
-    assert (code, "s3://box/o.jsonl is not on this machine: " in err, why in err) == (
+    assert (code, "s3://… is not on this machine: " in err, why in err) == (
         2,
         True,
         True,
@@ -471,10 +474,17 @@ async def test_an_error_of_the_block_that_is_not_ours_stays_as_it_is(elsewhere):
         ("abfs://box@account.dfs.example/r.csv", "abfs://box@account.dfs.example/r.csv", "r.csv"),
         ("abfs://box:key@account/r.csv", "abfs://account/r.csv", "r.csv"),
         ("s3://bucket?x=y", "s3://bucket", "bucket"),
+        ("az://box?sig=x/y", "az://box", "box"),
+        (
+            "s3://arn:aws:s3:x:1:accesspoint/a/r.csv",
+            "s3://arn:aws:s3:x:1:accesspoint/a/r.csv",
+            "r.csv",
+        ),
     ],
 )
 def test_an_address_is_shown_without_its_secrets(url, place_alone, name):
     assert is_remote(url)
+    check_address(url)
     assert (shown(url), file_name(url)) == (place_alone, name)
 
 

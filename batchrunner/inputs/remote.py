@@ -25,7 +25,7 @@ Name = str | os.PathLike[str]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*(?:::[^/]*)?)://")
 _HERE = ("file://", "local://")
 _AZURE = frozenset({"abfs", "abfss", "az"})  #: container@account, which is no secret
-_LONGEST = 60  # characters of a name: there is no file system that takes fewer of any kind
+_LONGEST = 60  # characters of a name, the last ones: of the longest kind, 240 bytes
 
 
 def plain(name: Name) -> str:
@@ -45,10 +45,10 @@ def shown(url: str) -> str:
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user, _, host = authority.rpartition("@")
-    if not slash:
-        host = host.partition("?")[0]
+    host, query, _ = host.partition("?")
     kept = f"{user}@" if user and ":" not in user and scheme in _AZURE else ""
-    return f"{scheme}://{kept}{host}{slash}{path.partition('?')[0]}"
+    below = "" if query else slash + path.partition("?")[0]
+    return f"{scheme}://{kept}{host}{below}"
 
 
 def file_name(url: str) -> str:
@@ -58,10 +58,9 @@ def file_name(url: str) -> str:
 
 def refuse_remote(name: Name, remedy: str) -> None:
     """UsageError with the remedy where only a file of this machine will do."""
-    text = plain(name)
-    if is_remote(text):
-        check_address(text)
-        raise UsageError(f"{shown(text)} is not on this machine: {remedy}")
+    if is_remote(name):
+        scheme = os.fspath(name).partition("://")[0]
+        raise UsageError(f"{scheme}://… is not on this machine: {remedy}")
 
 
 def check_address(url: str) -> None:
@@ -74,13 +73,14 @@ def check_address(url: str) -> None:
             f"{scheme}:// is not fetched: what a web server is told with the address, a key among"
             " it, is for you to decide; download the file yourself and give its name"
         )
-    host = rest.partition("/")[0].rpartition("@")[2]
-    port = host.partition("?")[0].rpartition(":")
-    is_arn = scheme == "s3" and host.startswith("arn:")
-    if port[1] and not port[2].isdecimal() and not is_arn:
+    authority, _, path = rest.partition("/")
+    _, user, host = authority.rpartition("@")
+    _, colon, port = host.partition("?")[0].rpartition(":")
+    is_password = not port.isdecimal() or ("@" in path and not user)
+    if colon and is_password and not (scheme == "s3" and host.startswith("arn:")):
         raise UsageError(
-            f"an address that begins with {scheme}:// has a : where no port follows: write"
-            " special characters of a password as %2F and the like, or leave it out"
+            f"an address that begins with {scheme}:// has a : that may begin a port or a password:"
+            " write / and @ in a password as %2F and %40, or leave it out"
         )
 
 
