@@ -79,6 +79,8 @@ class Failing(MemoryFileSystem):
             raise NoCredentialsError(f"no credentials for {path}")
         if path.endswith("away.csv"):
             raise ConnectionRefusedError(111, f"refused: {path}")
+        if path.endswith("lost.csv"):
+            raise EndpointConnectionError(f"no way to {path}")
         kind = "directory" if path.endswith("folder") else "file"
         return {"name": path, "type": kind, "size": type(self).size}
 
@@ -88,6 +90,10 @@ class Failing(MemoryFileSystem):
 
 class NoCredentialsError(Exception):
     """As drivers have them: of no class that is known to others."""
+
+
+class EndpointConnectionError(Exception):
+    """The same, where nobody answers."""
 
 
 class Blocks(io.RawIOBase):
@@ -318,12 +324,16 @@ def test_what_does_not_arrive_whole_is_never_taken_for_shorter(
     assert not Path("rows.results.jsonl").exists()
 
 
-def test_who_cannot_be_reached_may_be_tried_again(batchrunner, failing):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("away.csv", "Connection refused"), ("lost.csv", "EndpointConnectionError")],
+)
+def test_who_cannot_be_reached_may_be_tried_again(batchrunner, failing, name, why):
     failing()
 
-    code, _, err = batchrunner("run", "failing://box/away.csv", *SETTINGS)
+    code, _, err = batchrunner("run", f"failing://box/{name}", *SETTINGS)
 
-    assert (code, "cannot be fetched (Connection refused)" in err) == (3, True)
+    assert (code, f"cannot be fetched ({why}): start the same" in err) == (3, True)
 
 
 def test_a_length_that_nobody_knows_is_not_compared(batchrunner, failing):

@@ -25,6 +25,7 @@ Name = str | os.PathLike[str]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*(?:::[^/]*)?)://")
 _HERE = ("file://", "local://")
 _AZURE = frozenset({"abfs", "abfss", "az"})  #: container@account, which is no secret
+_UNREACHED = re.compile("Connect|Timeout")  # in the names of all drivers' errors of that kind
 _LONGEST = 60  # characters of a name, the last ones: of the longest kind, 240 bytes
 
 
@@ -206,7 +207,7 @@ def _unopened(where: str, error: Exception) -> BatchrunnerError:
                 f"{where} may not be read: check the credentials that the driver finds, and what"
                 " they allow"
             )
-        case ConnectionError() | TimeoutError():
+        case _ if _UNREACHED.search(type(error).__name__):
             return _broken(where, error)
         case _:
             return UsageError(
