@@ -8,7 +8,7 @@ answered is on the disk, then the statistics are published, and the checkpoint l
 import os
 import resource
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +32,15 @@ from .inputs.glimpse import Glimpse, glimpse
 from .inputs.identity import identify
 from .inputs.opening import PLAIN, Shape, open_lines
 from .inputs.packing import bare
+from .inputs.remote import (
+    at_hand,
+    check_address,
+    file_name,
+    is_remote,
+    plain,
+    refuse_remote,
+    shown,
+)
 from .inputs.request import ENDPOINTS
 from .inputs.schema import response_format
 from .inputs.staging import staged
@@ -70,9 +79,11 @@ async def run_async(  # noqa: PLR0913 - the front door
     """Answer every job of ``input_`` and write the results to ``output``.
 
     ``input_`` is the path of a JSON Lines, CSV, TSV or Parquet file, or ``-`` for standard input;
-    texts may be packed. ``output`` defaults to the input's name with ``.results.jsonl``. Where it
-    has results of an earlier run, only what is missing is sent. ``tell`` is given a line about the
-    columns of a table. Without ``settings`` they are read from the environment and ``.env``.
+    texts may be packed; or the address of one, such as ``s3://bucket/rows.csv``, which is fetched.
+    ``output`` defaults to the input's name with ``.results.jsonl``, for an address in the current
+    directory. Where it has results of an earlier run, only what is missing is sent. ``tell`` is
+    given a line about the columns of a table. Without ``settings`` they are read from the
+    environment and ``.env``.
 
     Raises a BatchrunnerError where the run cannot start or cannot go on; a run that stops early
     says so in its summary.
@@ -80,6 +91,7 @@ async def run_async(  # noqa: PLR0913 - the front door
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
     require_targets(settings)
     _counter(settings)
+    input_ = plain(input_)
     path = _output_path(input_, output)
     _raise_file_limit()
     async with (
@@ -92,7 +104,7 @@ async def run_async(  # noqa: PLR0913 - the front door
         is_new = settings.restart or not path.exists()
         seen = await _glimpsed(source, settings, None if is_new else path)
         if seen.columns is not None:
-            tell(seen.sentence("standard input" if str(input_) == "-" else source.name))
+            tell(seen.sentence("standard input" if input_ == "-" else source.name))
         found = await survey_input(source, settings, None, seen.shape) if is_new else None
         async with _open_ledger(source, path, settings, seen.shape) as ledger:
             found = found or await _recalled(seen, settings, ledger)
@@ -115,16 +127,20 @@ async def run_async(  # noqa: PLR0913 - the front door
             return await conclude(supervisor, settings)
 
 
-def _output_path(input_: Path | str, output: Path | str | None) -> Path:
+def _output_path(input_: str, output: Path | str | None) -> Path:
     """Where the results go; UsageError for what can be no results file."""
-    if output is None and str(input_) == "-":
+    if output is None and input_ == "-":
         raise UsageError("standard input has no name to derive the output from: give --output")
     if output is None:
-        name = bare(Path(input_).name)
-        return Path(input_).with_name(Path(name).stem + RESULTS)
+        return _beside(input_)
     if str(output) == "-":
         raise UsageError("results cannot be resumed on standard output: give --output a file")
-    path = Path(output)
+    refuse_remote(
+        output,
+        "results are appended line by line and locked, which needs a local --output; copy it"
+        " there when the run has ended",
+    )
+    path = Path(plain(output))
     if path.is_dir():
         raise UsageError(f"{path} is a directory: give --output a file in it")
     if path.is_symlink() or (path.exists() and not path.is_file()):
@@ -132,6 +148,17 @@ def _output_path(input_: Path | str, output: Path | str | None) -> Path:
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} does not exist: make it, or choose another --output")
     return path
+
+
+def _beside(input_: str) -> Path:
+    """The results of an input; in the current directory where it has to be fetched."""
+    if not is_remote(input_):
+        return Path(input_).with_name(Path(bare(Path(input_).name)).stem + RESULTS)
+    check_address(input_)
+    name = file_name(input_)
+    if not name:
+        raise UsageError(f"{shown(input_)} names no file: give the whole path of the input")
+    return Path(Path(bare(name)).stem + RESULTS)
 
 
 def _refuse_same(source: Path, output: Path) -> None:
@@ -218,9 +245,11 @@ async def survey_input(
 @asynccontextmanager
 async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
     """The answers of earlier outputs, for as long as the run needs them."""
-    reuse = await anyio.to_thread.run_sync(Reuse.of, settings.reuse, path)
-    with closing(reuse):
-        yield reuse
+    async with AsyncExitStack() as files:
+        earlier = [await files.enter_async_context(at_hand(name)) for name in settings.reuse]
+        reuse = await anyio.to_thread.run_sync(Reuse.of, earlier, path)
+        with closing(reuse):
+            yield reuse
 
 
 @asynccontextmanager
@@ -293,10 +322,10 @@ def _shaped(shape: Shape, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[str, Any]:
+def _described(input_: str, found: Survey, settings: Settings) -> dict[str, Any]:
     """What the checkpoint says of the input."""
     return {
-        "path": None if str(input_) == "-" else os.path.abspath(input_),  # noqa: PTH100 - links stay
+        "path": _known_as(input_),
         "lines": found.lines,
         "jobs": found.jobs + found.bad_count,
         "bad": found.bad_count,
@@ -304,6 +333,13 @@ def _described(input_: Path | str, found: Survey, settings: Settings) -> dict[st
         "shape": _shaped(found.shape, settings),
         **asdict(found.identity),
     }
+
+
+def _known_as(input_: str) -> str | None:
+    """Where the input can be found again; nothing that is a secret."""
+    if input_ == "-":
+        return None
+    return shown(input_) if is_remote(input_) else os.path.abspath(input_)  # noqa: PTH100 - links stay
 
 
 async def _changed(source: Path, found: Survey) -> list[str]:

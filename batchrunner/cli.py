@@ -16,6 +16,15 @@ from .terminal import printable_lines
 
 _KEY_OPTION = re.compile(r"--([a-z-]*-)?(key|token|secret|password)(=|$)", re.IGNORECASE)
 
+
+def _local(name: str) -> Path:
+    """The results of a run, which are always on this machine."""
+    from .inputs.remote import plain, refuse_remote  # --help must not wait for it
+
+    refuse_remote(name, "copy the results here, with their .checkpoint.json, and name the copy")
+    return Path(plain(name))
+
+
 app = typer.Typer(
     name="batchrunner",
     help="Push a file of LLM prompts through every Azure OpenAI quota you own.",
@@ -35,7 +44,8 @@ def run(  # noqa: PLR0913 - an option each
         str,
         typer.Argument(
             metavar="INPUT",
-            help="JSON Lines, CSV, TSV or Parquet, also .gz or .zst; - is standard input",
+            help="JSON Lines, CSV, TSV or Parquet, also .gz or .zst; - is standard input; "
+            "s3://bucket/rows.csv and the like with batchrunner[remote]",
         ),
     ],
     *,
@@ -224,7 +234,9 @@ def run(  # noqa: PLR0913 - an option each
 
 @app.command()
 def status(
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="the results of a run")],
+    output: Annotated[
+        Path, typer.Argument(parser=_local, metavar="OUTPUT", help="the results of a run")
+    ],
     *,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
 ) -> None:
@@ -236,10 +248,12 @@ def status(
 
 @app.command()
 def verify(
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="the results of a run")],
+    output: Annotated[
+        Path, typer.Argument(parser=_local, metavar="OUTPUT", help="the results of a run")
+    ],
     *,
     input_: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
@@ -254,7 +268,9 @@ def verify(
 
 @app.command()
 def export(  # noqa: PLR0913 - an option each
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="the results of a run")],
+    output: Annotated[
+        Path, typer.Argument(parser=_local, metavar="OUTPUT", help="the results of a run")
+    ],
     *,
     table: Annotated[
         str,
@@ -287,7 +303,7 @@ def export(  # noqa: PLR0913 - an option each
         typer.Option(metavar="TEXT", help="before the names of new columns  [that of the run]"),
     ] = None,
     input_: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
     ] = None,
     without_input: Annotated[

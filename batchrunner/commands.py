@@ -93,7 +93,7 @@ def status_command(output: Path, *, as_json: bool) -> int:
     return 0
 
 
-def verify_command(output: Path, input_: Path | None, *, as_json: bool) -> int:
+def verify_command(output: Path, input_: str | None, *, as_json: bool) -> int:
     """Check every line again; returns the exit code."""
     found = anyio.run(verify, output, input_)
     _print(found.as_json(), verify_lines(found), as_json=as_json)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import anyio.to_thread
 import orjson
 
 from .errors import DamagedError, UsageError
+from .inputs.remote import at_hand, is_remote, plain
 from .inputs.shape import Shape
 from .outputs import checkpoint, foreign
 from .outputs.disk import sibling
@@ -36,7 +37,7 @@ class Wanted:
     """What somebody wants to have exported."""
 
     target: Target
-    input: Path | None = None  #: instead of the file that the checkpoint names
+    input: Path | str | None = None  #: instead of the file that the checkpoint names
     without_input: bool = False  #: ids and answers only
     columns: Sequence[str] = ()  #: besides the answer
     prefix: str | None = None  #: instead of that of the run
@@ -97,9 +98,14 @@ async def export(output: Path, wanted: Wanted) -> Exported:
     """
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}  # it never runs ahead
     kinds = _Kinds()
-    with closing(await anyio.to_thread.run_sync(_results, output, kinds)) as results:
+    async with AsyncExitStack() as stack:
+        results = await anyio.to_thread.run_sync(_results, output, kinds)
+        stack.enter_context(closing(results))
         _check_complete(output, saved, results, wanted)
-        rows = None if wanted.without_input else _input(output, saved, wanted)
+        rows = None
+        if not wanted.without_input:
+            path = await stack.enter_async_context(at_hand(_input_name(output, saved, wanted)))
+            rows = _input(path, saved)
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
         read, prefix = _reader(saved, kinds, results, wanted)
@@ -149,16 +155,22 @@ def _incomplete(output: Path, missing: int) -> UsageError:
     )
 
 
-def _input(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> InputRows:
-    known = saved.get("input") or {}
-    path = wanted.input or (Path(known["path"]) if known.get("path") else None)
-    if path is None:
+def _input_name(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> Path | str:
+    """Where the input is: a file, or an address."""
+    known = (saved.get("input") or {}).get("path")
+    name: Path | str | None = known if wanted.input is None else wanted.input
+    if name is None:
         raise UsageError(
             f"the input of {output} is not known: name it with --input FILE, or export ids and "
             "answers alone: --without-input"
         )
-    if not path.exists():
-        raise UsageError(f"{path} is not there: say with --input FILE where the input is now")
+    if not is_remote(name) and not Path(plain(name)).exists():
+        raise UsageError(f"{name} is not there: say with --input FILE where the input is now")
+    return name
+
+
+def _input(path: Path, saved: Mapping[str, Any]) -> InputRows:
+    known = saved.get("input") or {}
     shape = known.get("shape") or {}
     settings = saved.get("cfg") or {}
     return InputRows(

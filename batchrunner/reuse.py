@@ -6,6 +6,7 @@ from its line. Both work from lines in files, so that there is one way to take a
 long ago it was given, and so that memory holds the place of an answer and never an answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,14 +26,14 @@ class Reuse:
     own: Shelf | None = None  #: answers of this output, and failures for good
 
     @classmethod
-    def of(cls, paths: tuple[str, ...], output: Path) -> Self:
+    def of(cls, paths: Sequence[Path], output: Path) -> Self:
         """Look through earlier outputs; where two have an answer, that of the last named counts.
 
         Blocks, so call it in a thread. Raises UsageError for what is no output, or is this one.
         """
         reuse = cls(Shelf() if paths else None)
         try:
-            for path in map(Path, paths):
+            for path in paths:
                 reuse._look_through(path, output)
         except BaseException:
             reuse.close()

@@ -11,6 +11,7 @@ import anyio.to_thread
 from .errors import BatchrunnerError, UsageError
 from .inputs.jsonl import fingerprint
 from .inputs.opening import Shape, open_lines
+from .inputs.remote import at_hand, is_remote, shown
 from .outputs import checkpoint
 from .outputs.disk import DISK
 from .outputs.done import DoneSet
@@ -110,7 +111,7 @@ class Verification:
         }
 
 
-async def verify(output: Path, input_: Path | None = None) -> Verification:
+async def verify(output: Path, input_: Path | str | None = None) -> Verification:
     """Read all of ``output``, and of the input it was made from where that can be reached.
 
     Nothing is changed and nothing locked, so it may be asked while a run goes on. Raises
@@ -174,24 +175,31 @@ def _compare_checkpoint(found: Verification, saved: Mapping[str, Any]) -> None:
 
 
 async def _compare_input(
-    found: Verification, known: Mapping[str, Any], input_: Path | None
+    found: Verification, known: Mapping[str, Any], input_: Path | str | None
 ) -> None:
-    path = input_ or (Path(known["path"]) if known.get("path") else None)
-    if path is None or (input_ is None and not path.exists()):
+    name = known.get("path") if input_ is None else input_
+    if name is None or (input_ is None and not _may_be_there(name)):
         found.notes.append("the input is not at hand: it was not compared (see --input)")
         return
     try:
-        await _read_input(found, path, known)
+        async with at_hand(name) as path:
+            found.input = shown(str(name)) if is_remote(name) else str(path)
+            await _read_input(found, path, known)
     except BatchrunnerError as error:
         if input_ is not None:
             raise
         found.notes.append(f"the input could not be compared: {error}")
 
 
+def _may_be_there(name: Path | str) -> bool:
+    """Whether it makes sense to look; what has to be fetched says so itself."""
+    return is_remote(name) or Path(name).exists()
+
+
 async def _read_input(found: Verification, path: Path, known: Mapping[str, Any]) -> None:
     """Every line that is not blank has a result, and no result has another line."""
     limit, shape = known.get("limit"), known.get("shape") or {}
-    found.input, found.missing = str(path), Finding()
+    found.missing = Finding()
     ordinal = -1
     opened = open_lines(path, Shape(shape.get("delimiter"), shape.get("encoding")))
     found.noun = opened.noun

@@ -29,7 +29,7 @@ LAYERS = """
     inputs.broken inputs.shape
     inputs.defaults inputs.bodies inputs.special
     inputs.budget inputs.filters inputs.sandbox inputs.grammar inputs.template inputs.contents
-    inputs.jsonl inputs.packing inputs.source
+    inputs.jsonl inputs.packing inputs.source inputs.remote
     inputs.dialect inputs.rows inputs.csvfile inputs.parquet inputs.opening
     inputs.glimpse
     inputs.staging inputs.survey inputs.feed

@@ -1,4 +1,4 @@
-"""Standard input, put where it can be read twice."""
+"""An input, put where it can be read twice."""
 
 import codecs
 import os
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from anyio import to_thread, wait_readable
 
-from ..errors import DiskError, InputError
+from ..errors import InputError
 from .dialect import encoding_of
 from .packing import Unpacked, by_content
+from .remote import at_hand, cannot_keep
 from .source import BLOCK
 
 STDIN = 0
@@ -19,9 +20,13 @@ STDIN = 0
 
 @asynccontextmanager
 async def staged(path: str | os.PathLike[str], stdin: int = STDIN) -> AsyncIterator[Path]:
-    """``path`` itself; for ``-`` a private copy of standard input, removed afterwards."""
+    """``path`` itself; for ``-`` a private copy of standard input, removed afterwards.
+
+    So it is for an address, of what lies there.
+    """
     if os.fspath(path) != "-":
-        yield Path(path)
+        async with at_hand(path) as file:
+            yield file
         return
     copy = await _copy(stdin)
     try:
@@ -39,10 +44,7 @@ async def _copy(stdin: int) -> Path:
         _remove(Path(name))
         if not isinstance(error, OSError):
             raise
-        raise DiskError(
-            f"standard input cannot be kept in {tempfile.gettempdir()}: {error.strerror};"
-            " make room, or set TMPDIR to a larger directory"
-        ) from None
+        raise cannot_keep("standard input", error) from None
 
 
 async def _fill(number: int, stdin: int) -> bytes:

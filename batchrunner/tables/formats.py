@@ -9,6 +9,7 @@ from typing import BinaryIO, Literal
 
 from ..errors import UsageError
 from ..inputs.packing import bare, by_name
+from ..inputs.remote import plain, refuse_remote
 from .csv_writer import CsvWriter
 from .draft import cannot_write, draft, packed
 from .jsonl_writer import JsonlWriter
@@ -40,6 +41,8 @@ def target(name: str, asked: Format | None = None) -> Target:
         if asked == "parquet":
             raise UsageError("Parquet needs a file: give -o TABLE.parquet")
         return Target(None, asked or "csv")
+    refuse_remote(name, "write the table to a local -o, and copy it there when it is whole")
+    name = plain(name)
     found = by_name(name)
     format_ = asked or _SUFFIXES.get(Path(bare(name)).suffix.lower())
     if format_ is None:

@@ -1,7 +1,8 @@
 """A table as Parquet: typed columns, in groups of rows."""
 
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,26 @@ def pyarrow() -> Any:
         raise UsageError(
             "Parquet needs pyarrow: pip install 'batchrunner[table]', or export to .csv or .jsonl"
         ) from None
+    with _pandas_out_of_sight():
+        pa.array([])
     return pa
+
+
+@contextmanager
+def _pandas_out_of_sight() -> Iterator[None]:
+    """At its first array Arrow imports pandas, to know a list of its own: half a second, 50 MB."""
+
+    class Absent:
+        @staticmethod
+        def find_spec(name: str, *_: Any) -> None:
+            if name == "pandas":
+                raise ModuleNotFoundError(name=name)
+
+    sys.meta_path.insert(0, Absent)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Absent)
 
 
 class ParquetWriter:
