@@ -21,7 +21,7 @@ import anyio.to_thread
 
 from .config import Settings, require_targets
 from .environment import load_settings
-from .errors import BatchrunnerError, IdentityError, InputError, UsageError, raise_first
+from .errors import BatchrunnerError, IdentityError, InputError, raise_first
 from .fleet import open_caller
 from .identity import is_done
 from .inputs.contents import filled, template
@@ -31,15 +31,9 @@ from .inputs.feed import Feed
 from .inputs.glimpse import Glimpse, glimpse
 from .inputs.identity import identify
 from .inputs.opening import PLAIN, Shape, open_lines
-from .inputs.packing import bare
 from .inputs.remote import (
     at_hand,
-    check_address,
-    file_name,
-    is_remote,
     plain,
-    refuse_remote,
-    shown,
 )
 from .inputs.request import ENDPOINTS
 from .inputs.schema import response_format
@@ -50,14 +44,13 @@ from .ledger import Ledger, set_aside
 from .outputs import checkpoint
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
+from .paths import known_as, output_path, refuse_same
 from .publishing import announce, conclude
 from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
 from .tables.columns import check_free, columns_of_answers
-
-RESULTS = ".results.jsonl"
 
 
 def run(
@@ -92,14 +85,14 @@ async def run_async(  # noqa: PLR0913 - the front door
     require_targets(settings)
     _counter(settings)
     input_ = plain(input_)
-    path = _output_path(input_, output)
+    path = output_path(input_, output)
     _raise_file_limit()
     async with (
         listening(enabled=catch_signals) as signals,
         staged(input_) as source,
         _reusing(settings, path) as reuse,
     ):
-        _refuse_same(source, path)
+        refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
         seen = await _glimpsed(source, settings, None if is_new else path)
@@ -125,47 +118,6 @@ async def run_async(  # noqa: PLR0913 - the front door
             signals.ignore()
             ledger.warnings += await _changed(source, found)
             return await conclude(supervisor, settings)
-
-
-def _output_path(input_: str, output: Path | str | None) -> Path:
-    """Where the results go; UsageError for what can be no results file."""
-    if output is None and input_ == "-":
-        raise UsageError("standard input has no name to derive the output from: give --output")
-    if output is None:
-        return _beside(input_)
-    if str(output) == "-":
-        raise UsageError("results cannot be resumed on standard output: give --output a file")
-    refuse_remote(
-        output,
-        "results are appended line by line and locked, which needs a local --output; copy it"
-        " there when the run has ended",
-    )
-    path = Path(plain(output))
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory: give --output a file in it")
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UsageError(f"{path} is no regular file: give --output another name")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path.parent} does not exist: make it, or choose another --output")
-    return path
-
-
-def _beside(input_: str) -> Path:
-    """The results of an input; in the current directory where it has to be fetched."""
-    if not is_remote(input_):
-        return Path(input_).with_name(Path(bare(Path(input_).name)).stem + RESULTS)
-    check_address(input_)
-    name = file_name(input_)
-    if not name:
-        raise UsageError(f"{shown(input_)} names no file: give the whole path of the input")
-    return Path(Path(bare(name)).stem + RESULTS)
-
-
-def _refuse_same(source: Path, output: Path) -> None:
-    """The results must not be written over the input."""
-    with suppress(FileNotFoundError):
-        if output.samefile(source):
-            raise UsageError(f"{output} is the input: give --output another file")
 
 
 def defaults(settings: Settings) -> Defaults:
@@ -325,7 +277,7 @@ def _shaped(shape: Shape, settings: Settings) -> dict[str, Any]:
 def _described(input_: str, found: Survey, settings: Settings) -> dict[str, Any]:
     """What the checkpoint says of the input."""
     return {
-        "path": _known_as(input_),
+        "path": known_as(input_),
         "lines": found.lines,
         "jobs": found.jobs + found.bad_count,
         "bad": found.bad_count,
@@ -333,13 +285,6 @@ def _described(input_: str, found: Survey, settings: Settings) -> dict[str, Any]
         "shape": _shaped(found.shape, settings),
         **asdict(found.identity),
     }
-
-
-def _known_as(input_: str) -> str | None:
-    """Where the input can be found again; nothing that is a secret."""
-    if input_ == "-":
-        return None
-    return shown(input_) if is_remote(input_) else os.path.abspath(input_)  # noqa: PTH100 - links stay
 
 
 async def _changed(source: Path, found: Survey) -> list[str]:

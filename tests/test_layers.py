@@ -46,7 +46,7 @@ LAYERS = """
 
     pool hedge answers caller runner fleet
 
-    identity ledger summary gate reuse twins supervisor signals publishing
+    paths identity ledger summary gate reuse twins supervisor signals publishing
     verify status
 
     tables
