@@ -38,7 +38,7 @@ PREFIX = "BATCHRUNNER_"
 PARSER = 1  #: raised when the same input line begins to mean another request
 SEMANTIC = ("model", "system", "temperature", "max_tokens")
 #: these too, but only where they are set: what does not use them keeps its fingerprint
-SEMANTIC_IF_SET = ("prompt", "messages", "params", "endpoint", "answer_schema")
+SEMANTIC_IF_SET = ("prompt", "messages", "params", "id_column", "endpoint", "answer_schema")
 CONTENTS = ("messages", "answer_schema")  #: of files that settings name; no option gives them
 #: options that are not called as their setting is
 CALLED = {

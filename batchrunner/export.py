@@ -105,7 +105,7 @@ async def export(output: Path, wanted: Wanted) -> Exported:
         rows = None
         if not wanted.without_input:
             path = await stack.enter_async_context(at_hand(_input_name(output, saved, wanted)))
-            rows = _input(path, saved)
+            rows = _input(path, saved, results.end)
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
         read, prefix = _reader(saved, kinds, results, wanted)
@@ -169,7 +169,7 @@ def _input_name(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> Path 
     return name
 
 
-def _input(path: Path, saved: Mapping[str, Any]) -> InputRows:
+def _input(path: Path, saved: Mapping[str, Any], answered: int) -> InputRows:
     known = saved.get("input") or {}
     shape = known.get("shape") or {}
     settings = saved.get("cfg") or {}
@@ -177,6 +177,7 @@ def _input(path: Path, saved: Mapping[str, Any]) -> InputRows:
         path,
         Shape(shape.get("delimiter"), shape.get("encoding")),
         limit=known.get("limit"),
+        answered=answered,
         whole=bool(settings.get("prompt") or settings.get("messages")),
     )
 

@@ -262,3 +262,35 @@ def test_standard_input_is_known_by_what_it_holds(batchrunner, stdin, content, t
     assert (code, told in err) == (0, True)
     answer = read_results("out.jsonl")[0]["response"]["body"]["choices"][0]["message"]["content"]
     assert answer.startswith(prompt_digest("Say"))
+
+
+ROWS = ("--prompt", "Say {{ prompt }}")
+
+
+def test_fewer_rows_at_the_second_run_hide_no_answer_of_the_first(batchrunner):
+    write()
+    assert batchrunner(*RUN, *ROWS)[0] == 0
+    assert batchrunner(*RUN, *ROWS, "--limit", "1")[0] == 0
+
+    assert batchrunner("export", "t.results.jsonl", "-o", "t.parquet")[0] == 0
+    assert parquet.read_table("t.parquet").column("id").to_pylist() == ["r0", "r1", "r2", "r3"]
+
+
+def test_ids_of_another_column_are_those_of_another_run(batchrunner):
+    write()
+    assert batchrunner(*RUN, *ROWS, "--limit", "1")[0] == 0
+
+    code, _, err = batchrunner(*RUN, *ROWS, "--id-column", "prompt")
+
+    assert code == 4
+    assert 'id_column was null, now "prompt"' in err
+
+
+def test_a_prompt_that_asks_every_row_the_same_is_refused(batchrunner):
+    write()
+
+    code, _, err = batchrunner(*RUN, "--prompt", "Say {prompt}")
+
+    assert code == 2
+    assert "--prompt names no column, so every row would ask the same" in err
+    assert not Path("t.results.jsonl").exists()

@@ -4,6 +4,7 @@ What a prompt says belongs to the meaning of a run, and where it stood does not:
 the same prompt in another file, and not with another prompt in the same one.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # Jinja2 takes time that only those with a template spend
 
 _LONGEST = 16 * 1024 * 1024  # bytes of a file
 _ONE = ("prompt", "prompt_file", "messages", "messages_file")
+_MARKED = re.compile(rb"\{\{|\{%")
 _CALLED = {
     **dict.fromkeys(("messages", "messages_file"), "--messages"),
     **dict.fromkeys(("answer_schema", "schema_file"), "--schema"),
@@ -41,6 +43,7 @@ def filled(settings: Settings) -> Settings:
     full = settings.model_copy(update=found) if found else settings
     _refuse_idle(full)
     template(full, settings.prompt_file or settings.messages_file)
+    _refuse_constant(full)
     return full
 
 
@@ -82,6 +85,17 @@ def _refuse_idle(settings: Settings) -> None:
         for name in ("messages", "answer_schema", "schema_file"):
             if getattr(settings, name) is not None:
                 raise ConfigError(f"{_option(name)} means nothing to embeddings: leave it out")
+
+
+def _refuse_constant(settings: Settings) -> None:
+    """Every row would be asked the same, and be paid for."""
+    asked = settings.prompt if settings.prompt is not None else settings.messages
+    texts = orjson.dumps([asked, settings.system])
+    if asked is not None and settings.params is None and not _MARKED.search(texts):
+        raise ConfigError(
+            f"{_option('prompt' if settings.messages is None else 'messages')} names no column, so"
+            " every row would ask the same: write a column's name as {{ name }}"
+        )
 
 
 def _option(name: str) -> str:

@@ -15,6 +15,7 @@ class Results(Protocol):
     """What answers were given to which rows."""
 
     failed: int
+    end: int  #: no row from this ordinal on has a result by its place
 
     def __len__(self) -> int:
         """How many results there are."""
@@ -41,7 +42,7 @@ class OwnResults:
     def __init__(self, path: Path, look: Callable[[bytes], None]) -> None:
         """Reads all of ``path``, and shows each whole line to ``look``."""
         self._lines = places(path, look)
-        self.failed = self._lines.failed
+        self.failed, self.end = self._lines.failed, self._lines.end
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -92,6 +93,8 @@ class OwnResults:
 
 class BatchResults:
     """The Batch output of a service: a row is known by its id."""
+
+    end = 0
 
     def __init__(self, path: Path) -> None:
         """Reads all of ``path``."""

@@ -37,7 +37,8 @@ class InputRows:
 
     path: Path
     shape: Shape = PLAIN
-    limit: int | None = None  #: rows that the run was about
+    limit: int | None = None  #: rows that the last run was about
+    answered: int = 0  #: rows below this ordinal are there in any case: an earlier one had more
     whole: bool = False  #: whether every field of a line is data, as with a prompt of its own
     kind: Kind = field(init=False)  #: whether cells are texts, typed values, or JSON
 
@@ -54,10 +55,11 @@ class InputRows:
                 ordinal = numbered[-1][0]
                 rows = [(at, line) for at, line in numbered if line and not line.isspace()]
                 if left is not None:
-                    rows, left = rows[:left], left - min(left, len(rows))
+                    before = [row for row in rows[left:] if row[0] < self.answered]
+                    rows, left = rows[:left] + before, left - min(left, len(rows))
                 if rows:
                     yield rows
-                if left == 0:
+                if left == 0 and ordinal + 1 >= self.answered:
                     return
 
     async def columns(self) -> list[Column]:
