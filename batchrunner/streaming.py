@@ -11,7 +11,7 @@ from . import runner
 from .batch import defaults
 from .config import Settings, require_targets
 from .environment import load_settings
-from .errors import BatchrunnerError, InputError, NoTargetError, raise_first
+from .errors import BatchrunnerError, ConfigError, InputError, NoTargetError, raise_first
 from .fleet import open_caller
 from .inputs.contents import filled
 from .inputs.jsonl import BadLine, parse
@@ -28,8 +28,12 @@ async def stream(
     is taken when a worker is free for it, and nothing is written down. Raises InputError for a
     line that is no job, and NoTargetError for one that no region serves. Who leaves the loop
     early wraps the iterator in ``contextlib.aclosing``, so that nothing more is sent.
+
+    ConfigError for settings that only results in files can follow: ``reuse`` and ``dedup``.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
+    if settings.reuse or settings.dedup:
+        raise ConfigError("a stream writes no results to reuse: leave reuse and dedup to run()")
     require_targets(settings)
     results, done = anyio.create_memory_object_stream[Result]()
     try:

@@ -199,3 +199,14 @@ async def test_settings_come_from_the_environment(simulate, monkeypatch, tmp_pat
     monkeypatch.setenv("BATCHRUNNER_MODEL", "gpt-4o")
 
     assert [result.job.model async for result in stream(prompts(2))] == ["gpt-4o"] * 2
+
+
+@pytest.mark.parametrize("given", [{"dedup": True}, {"reuse": ("monday.results.jsonl",)}])
+async def test_what_needs_results_in_files_is_refused(simulate, given):
+    settings, simulation = await simulate(**given)
+
+    with pytest.raises(ConfigError, match="a stream writes no results to reuse"):
+        async for _ in stream(prompts(1), settings):
+            pass
+
+    assert simulation.statistics()["eastus"]["calls"] == 0
