@@ -13,7 +13,7 @@ from ..inputs.opening import open_lines
 from ..inputs.packing import bare
 from ..inputs.shape import PLAIN, Shape
 from .guess import TextGuess, ValueGuess
-from .types import BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
+from .types import BINARY, BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
 
 Kind = Literal["csv", "parquet", "jsonl"]
 _TYPES = {
@@ -23,6 +23,7 @@ _TYPES = {
     "date": DATE,
     "timestamp": TIMESTAMP,
     "json": JSON,
+    "binary": BINARY,
 }
 _KINDS: Mapping[str, Kind] = {
     ".csv": "csv",

@@ -38,6 +38,7 @@ INSTANT = Type("instant")  #: a timestamp with a zone
 JSON = Type("json")  #: anything, as the text of its JSON
 FLOAT = Type("float")  #: a number of 32 bits, which is what embeddings are made of
 EMBEDDING = Type("list", item=FLOAT)
+BINARY = Type("binary")  #: bytes, as a text in base64
 
 #: texts that other readers take for a number, true or false
 BARE = frozenset({INTEGER, NUMBER, BOOLEAN})

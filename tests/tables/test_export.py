@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -289,6 +290,30 @@ def test_parquet_keeps_the_types_of_parquet(batchrunner):
     found = pq.read_table("t.parquet")
     assert found.drop_columns("answer").equals(pq.read_table("in.parquet"))
     assert found["answer"].to_pylist() == ["a", "b"]
+
+
+def test_decimals_and_bytes_of_parquet_are_no_formulas_in_csv(batchrunner):
+    from batchrunner.inputs.parquet import ParquetFile
+
+    table = pa.table(
+        {
+            "d": pa.array([Decimal("-1.10"), Decimal("2.00"), None], pa.decimal128(9, 2)),
+            "b": pa.array([b"\xfb\xef", b"", None]),
+            "s": ["-a", "", None],
+        }
+    )
+    pq.write_table(table, "in.parquet")
+    file = ParquetFile(Path("in.parquet"))
+    rows = [row for batch in file.batches() for row in batch]
+    file.close()
+    output = output_of("in.parquet", rows, [chat("a")] * 3)
+
+    assert batchrunner("export", output, "-o", "t.csv")[0] == 0
+    assert Path("t.csv").read_text().splitlines()[1:] == [
+        '-1.10,"++8=","\'-a","a"',
+        '2.00,"","","a"',
+        ',,,"a"',
+    ]
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
