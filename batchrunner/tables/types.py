@@ -3,7 +3,9 @@
 One small set of types stands between JSON, JSON Schema, the texts of a CSV file and Parquet.
 """
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,8 +98,9 @@ def _fit_scalar(value: Any, kind: Type) -> Any:
         case "boolean" if isinstance(value, bool):
             return value
         case "number" | "float" if is_number:
-            return float(value)
-        case "integer" if is_number and value == int(value) and int(value) in INT64:
+            with suppress(OverflowError):
+                return float(value)
+        case "integer" if is_number and value % 1 == 0 and int(value) in INT64:
             return int(value)
         case "date" | "timestamp" | "instant" if isinstance(value, str):
             return value
@@ -105,5 +108,5 @@ def _fit_scalar(value: Any, kind: Type) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = dumped(value)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= 60 else text[:59] + "…"

@@ -46,6 +46,9 @@ from batchrunner.tables.types import (
         (["2024-02-29T10:00:00", "2024-02-29 10:00:00.5"], TIMESTAMP),
         (["2024-02-29T10:00:00Z", "2024-02-29T10:00:00+02:00"], INSTANT),
         (["2024-02-29T10:00:00Z", "2024-02-29T10:00:00"], TEXT),
+        (["9999-12-31T23:59:59Z", "0001-01-01T00:00:00-01:00"], INSTANT),
+        (["9999-12-31T23:59:59-01:00"], TEXT),
+        (["0001-01-01T00:00:00+01:00"], TEXT),
         ([" 1"], TEXT),
         (["\u0661"], TEXT),
         (["", ""], TEXT),
@@ -157,7 +160,16 @@ def test_a_value_is_made_to_fit(value, kind, expected):
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [("a", INTEGER), (1.5, INTEGER), (2**63, INTEGER), (True, NUMBER), (1, BOOLEAN)],
+    [
+        ("a", INTEGER),
+        (1.5, INTEGER),
+        (2**63, INTEGER),
+        (float("inf"), INTEGER),
+        (float("nan"), INTEGER),
+        (True, NUMBER),
+        (10**400, NUMBER),
+        (1, BOOLEAN),
+    ],
 )
 def test_a_value_of_another_type_is_refused(value, kind):
     with pytest.raises(UnfitError):
