@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from .defuse import defuse
+from .digits import Digits
 from .rows import Layout, Row
 from .types import BARE, BINARY, Column, dumped
 
@@ -64,7 +65,7 @@ class CsvWriter:
                 return ""
             case str():
                 return self._text(value)
-            case bool() | int() | float():
+            case bool() | int() | float() | Digits():
                 return dumped(value)
             case _:
                 return self._text(dumped(value))

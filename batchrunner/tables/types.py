@@ -3,13 +3,13 @@
 One small set of types stands between JSON, JSON Schema, the texts of a CSV file and Parquet.
 """
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-import orjson
+from .digits import Digits, dumps
 
 INT64 = range(-(2**63), 2**63)
 
@@ -77,7 +77,7 @@ def fit(value: Any, kind: Type) -> Any:
 
 def dumped(value: Any) -> str:
     """``value`` as JSON text."""
-    return orjson.dumps(value).decode()
+    return dumps(value).decode()
 
 
 def _fit_list(value: Any, item: Type) -> list[Any]:
@@ -95,6 +95,8 @@ def _fit_struct(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, A
 def _fit_scalar(value: Any, kind: Type) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match kind.name:
+        case "number" | "float" if isinstance(value, Digits) and isfinite(float(value.text)):
+            return float(value.text)
         case "boolean" if isinstance(value, bool):
             return value
         case "number" | "float" if is_number:
@@ -108,5 +110,6 @@ def _fit_scalar(value: Any, kind: Type) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    is_number = type(value) in (int, float)  # of which JSON does not know every one
+    text = repr(value) if is_number else dumped(value)
     return text if len(text) <= 60 else text[:59] + "…"

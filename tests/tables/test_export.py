@@ -370,6 +370,31 @@ def test_an_answer_that_does_not_fit_is_named(batchrunner):
     assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
 
 
+def test_answers_keep_every_digit_or_are_named(batchrunner):
+    kinds = {"n": {"type": "integer"}, "x": {"type": "number"}, "l": {"type": "array"}}
+    schema = {"type": "object", "properties": kinds}
+    answer = '{"n":12345678901234567890123,"x":0.12345678901234567890,"l":[1e400]}'
+    output = jsonl_of([{"a": 1}, {"a": 2}], [chat('{"n":1}'), chat(answer)], schema)
+
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert Path("t.jsonl").read_text().splitlines()[1] == '{"a": 2,' + answer[1:]
+    assert batchrunner("export", output, "-o", "t.csv")[0] == 0
+    last = Path("t.csv").read_text().splitlines()[-1]
+    assert last == '2,12345678901234567890123,0.12345678901234567890,"[1e400]"'
+    code, _, err = batchrunner("export", output, "-o", "t.parquet")
+    assert code == 2
+    assert "row 2, column 'n': 12345678901234567890123 is no integer" in err
+
+
+@pytest.mark.parametrize("answer", ['{"n": "\\ud800"}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
+def test_an_answer_that_cannot_be_written_again_is_no_answer(batchrunner, answer):
+    output = jsonl_of([{"a": 1}], [chat(answer)], {"type": "object", "properties": {"n": {}}})
+
+    code, _, err = batchrunner("export", output, "-o", "t.jsonl", "--columns", "error")
+    assert code == 1, err
+    assert read_jsonl("t.jsonl") == [{"a": 1, "n": None, "error": "the answer is no JSON"}]
+
+
 # --- Batch files
 
 
