@@ -395,6 +395,22 @@ def test_an_answer_that_cannot_be_written_again_is_no_answer(batchrunner, answer
     assert read_jsonl("t.jsonl") == [{"a": 1, "n": None, "error": "the answer is no JSON"}]
 
 
+def test_what_the_schema_does_not_name_stays_in_the_results(batchrunner):
+    kinds = {"n": {}, "o": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    schema = {"type": "object", "properties": kinds}
+    answer = {"n": 1, "o": {"a": 1, "b": 2}, "more": 3}
+    output = jsonl_of([{"x": 1}], [chat(json.dumps(answer))], schema)
+
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"x": 1, "n": 1, "o": {"a": 1, "b": 2}}]
+    assert batchrunner("export", output, "-o", "t.parquet")[0] == 0
+    assert pq.read_table("t.parquet").to_pylist() == [{"x": 1, "n": "1", "o": {"a": 1}}]
+
+    jsonl_of([{"x": 1}], [chat(json.dumps(answer))], schema | {"additionalProperties": True})
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"x": 1, "answer": answer}]
+
+
 # --- Batch files
 
 
