@@ -109,7 +109,7 @@ async def export(output: Path, wanted: Wanted) -> Exported:
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
         read, prefix = _reader(saved, kinds, results, wanted)
-        new = new_columns(given, read, prefix, asked=wanted.columns)
+        new = new_columns(given, read, prefix)
         told = Exported(str(wanted.target.path or "-"), columns=[*given, *new])
         layout = Layout(
             given=given,

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchrunner.export import Wanted, export
+from batchrunner.tables.answers import EXTRAS
 from batchrunner.tables.formats import target
 from tests.tables.made import REFUSED, chat, csv_of, embedded, jsonl_of, output_of
 from tests.test_run import batchrunner, place, write_jobs
@@ -132,6 +133,26 @@ def test_an_error_gives_way_to_a_column_of_that_name(batchrunner):
 
     assert batchrunner("export", output, "-o", "t.jsonl")[0] == 1
     assert read_jsonl("t.jsonl")[0]["job_error"] == "the prompt was refused"
+
+
+@pytest.mark.parametrize("prefix", ["", "ai_"])
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_column_that_is_asked_for_gives_way_to_an_answer(batchrunner, name, prefix):
+    schema = {"type": "object", "properties": {name: {}, f"job_{name}": {}}}
+    output = jsonl_of([{"n": 1}], [chat(json.dumps({name: "a", f"job_{name}": "b"}))], schema)
+
+    options = ("--columns", name, "--answer-prefix", prefix)
+    code, _, err = batchrunner("export", output, "-o", "t.jsonl", *options)
+    assert code == 0, err
+    names = [f"{prefix}{name}", f"{prefix}job_{name}", f"{prefix}job_job_{name}"]
+    assert list(read_jsonl("t.jsonl")[0]) == ["n", *names]
+
+
+def test_a_column_that_is_asked_for_gives_way_to_one_of_the_input(batchrunner):
+    output = jsonl_of([{"region": "Ulm"}], [chat("a")])
+
+    assert batchrunner("export", output, "-o", "t.jsonl", "--columns", "region")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"region": "Ulm", "answer": "a", "job_region": "eastus"}]
 
 
 def test_more_columns_are_there_for_the_asking(batchrunner):
