@@ -495,6 +495,40 @@ def test_a_real_run_that_was_stopped_and_went_on_is_exported(batchrunner):
     assert all(row["prompt"] in row["answer"] for row in rows)
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_of_a_table_without_rows_the_columns_are_exported(batchrunner, kind):
+    Path("in.csv").write_text("prompt,n\n")
+    Path("in.jsonl").touch()
+    pq.write_table(
+        pa.table({"prompt": pa.array([], pa.string()), "n": pa.array([])}), "in.parquet"
+    )
+    options = ("--simulate", "swift.toml", "--quiet", "--model", "gpt-4o-mini")
+    assert batchrunner("run", f"in.{kind}", *options)[0] == 0
+
+    for name in ("t.csv", "t.parquet", "t.jsonl"):
+        code, _, err = batchrunner("export", "in.results.jsonl", "-o", name)
+        assert code == 0, err
+    names = ["answer"] if kind == "jsonl" else ["prompt", "n", "answer"]
+    assert Path("t.csv").read_text() == ",".join(f'"{name}"' for name in names) + "\n"
+    assert pq.read_table("t.parquet").column_names == names
+    assert pq.read_table("t.parquet").num_rows == 0
+    assert Path("t.jsonl").read_bytes() == b""
+
+    with Path("in.csv").open("a") as file:
+        file.write("Say,1\n")
+    code, _, err = batchrunner("export", "in.results.jsonl", "-o", "t.csv", "--input", "in.csv")
+    assert code == 2
+    assert "1 rows have no result" in err
+
+
+def test_results_that_are_not_there_yet_are_no_empty_table(batchrunner):
+    output = jsonl_of([{"n": 1}], [None])
+
+    code, _, err = batchrunner("export", output, "-o", "t.csv")
+    assert code == 2
+    assert "holds no results" in err
+
+
 def test_a_row_that_could_be_no_job_is_there_and_says_why(batchrunner):
     Path("in.csv").write_text("id,prompt\na,Hello\nb,x,y\nc,Bye\n")
     code, _, err = batchrunner(
