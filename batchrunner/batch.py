@@ -51,6 +51,7 @@ from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
 from .tables.columns import check_free, columns_of_answers
+from .tables.input_rows import InputRows
 
 
 def run(
@@ -144,7 +145,7 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
     """How to read the input; as it was read for the results in ``earlier``, where it is the same.
 
     Raises InputError where the table lacks a column that is asked for, or has one already in
-    which answers would stand.
+    which answers would stand, as far as the first row of JSON Lines shows that.
     """
     shape = checked(Shape(settings.delimiter, settings.encoding))
     if earlier is not None:
@@ -158,14 +159,16 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
                 shape.delimiter or known["delimiter"], shape.encoding or known["encoding"]
             )
     seen = await glimpse(source, shape)
-    if seen.columns is not None:
-        names = [column.name for column in seen.columns]
+    names = None if seen.columns is None else [column.name for column in seen.columns]
+    if names is None and template(settings) is not None:
+        names = await InputRows(source, shape, whole=True).first_names()
+    if names is not None:
         is_embedding = settings.endpoint == "embeddings"
         answers = columns_of_answers(
             settings.answer_schema, texts=not is_embedding, embeddings=is_embedding
         )
         check_free(names, answers, settings.answer_prefix)
-        if why := defaults(settings).missing(names):
+        if seen.columns is not None and (why := defaults(settings).missing(names)):
             raise InputError(f"{source} {why}")
     return seen
 

@@ -109,7 +109,7 @@ async def export(output: Path, wanted: Wanted) -> Exported:
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
         read, prefix = _reader(saved, kinds, results, wanted)
-        new = new_columns(given, read, prefix, asked=wanted.columns)
+        new = new_columns(given, read, prefix)
         told = Exported(str(wanted.target.path or "-"), columns=[*given, *new])
         layout = Layout(
             given=given,
@@ -135,7 +135,9 @@ def _results(output: Path, kinds: _Kinds) -> Results:
 def _check_complete(
     output: Path, saved: Mapping[str, Any], results: Results, wanted: Wanted
 ) -> None:
-    if not len(results) and not wanted.partial:
+    known = saved.get("input") or {}
+    was_empty = saved.get("complete") is True and known.get("jobs") == 0
+    if not len(results) and not was_empty and not wanted.partial:
         raise UsageError(f"{output} holds no results: run the jobs first, or use --partial")
     promised = (saved.get("results") or {}).get("records", 0)
     if isinstance(results, OwnResults) and promised > len(results):
@@ -143,7 +145,7 @@ def _check_complete(
             f"{output} has lost {promised - len(results):,} results that were safe: nothing was "
             f"exported; look at it with: batchrunner verify {output}"
         )
-    missing = ((saved.get("input") or {}).get("jobs") or 0) - len(results)
+    missing = (known.get("jobs") or 0) - len(results)
     if missing > 0 and not wanted.partial:
         raise _incomplete(output, missing)
 

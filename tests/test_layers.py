@@ -50,7 +50,7 @@ LAYERS = """
     verify status
 
     tables
-    tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
+    tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.answers tables.columns tables.input_rows
     export

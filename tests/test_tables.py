@@ -192,6 +192,44 @@ def test_a_column_that_answers_would_stand_in(batchrunner):
     assert batchrunner("run", "lines.jsonl", *SETTINGS)[0] == 0
 
 
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n\n"])
+def test_a_field_of_json_lines_that_answers_would_stand_in(batchrunner, before):
+    Path("t.jsonl").write_text(before + '{"word":"a","answer":"b"}\n{"word":"c"}\n')
+    run = ("run", "t.jsonl", *SETTINGS, "--prompt", "Say {{ word }}")
+
+    code, _, err = batchrunner(*run)
+    assert code == 2
+    assert "has a column 'answer'" in err
+    assert "--answer-prefix" in err
+    assert not Path("t.results.jsonl").exists()
+
+    assert batchrunner(*run, "--answer-prefix", "llm_")[0] == 0
+    assert batchrunner("export", "t.results.jsonl", "-o", "o.jsonl")[0] == 0
+    assert list(json.loads(Path("o.jsonl").read_text().splitlines()[0])) == [
+        *("word", "answer", "llm_answer")
+    ]
+
+
+def test_a_later_field_of_json_lines_can_be_evaded_when_it_is_exported(batchrunner):
+    Path("t.jsonl").write_text('{"word":"a"}\n{"word":"c","answer":"b"}\n')
+    assert batchrunner("run", "t.jsonl", *SETTINGS, "--prompt", "Say {{ word }}")[0] == 0
+
+    code, _, err = batchrunner("export", "t.results.jsonl", "-o", "o.jsonl")
+    assert code == 2
+    assert "--answer-prefix" in err
+    again = ("export", "t.results.jsonl", "-o", "o.jsonl", "--answer-prefix", "llm_")
+    assert batchrunner(*again)[0] == 0
+
+
+@pytest.mark.parametrize("line", ["[1]", "{", "", '{"a":'])
+def test_a_first_line_that_is_no_row_says_nothing_of_fields(batchrunner, line):
+    Path("t.jsonl").write_text(line + "\n")
+
+    code, _, err = batchrunner("run", "t.jsonl", *SETTINGS, "--prompt", "Say {{ word }}")
+    assert code == (2 if line else 0)
+    assert "line 1" in err or not line
+
+
 OBJECT = {"type": "object", "properties": {"city": {"type": "string"}}}
 EMBED = ("--endpoint", "embeddings", "--model", "text-embedding-3-small")
 

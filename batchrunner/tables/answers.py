@@ -2,17 +2,15 @@
 
 import base64
 import binascii
-import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from ..model import Usage
 from ..policy.answer import usage_of
 from ..prices import price
+from . import digits
 from .types import BOOLEAN, EMBEDDING, INTEGER, NUMBER, TEXT, Column, Type
 
 #: columns besides the answer, that are there where somebody asks for them
@@ -182,10 +180,6 @@ def _numbers(embedding: Any) -> Any:
 
 def _loads(text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(text)
+        return digits.loads(text)
     except (ValueError, RecursionError):
         raise NoAnswerError("the answer is no JSON") from None

@@ -9,7 +9,7 @@ from .schema import answer_columns, type_of
 from .types import Column
 
 ERROR = "error"
-OTHER_ERROR = "job_error"  #: what the column of errors is called where that name is taken
+OF_JOB = "job_"  #: what a column besides the answers begins with where its name is taken
 
 
 def reader(
@@ -56,25 +56,26 @@ def check_free(given: Iterable[str], answers: Sequence[Column], prefix: str) -> 
             )
 
 
-def new_columns(
-    given: Sequence[Column], reader: Reader, prefix: str, *, asked: Sequence[str]
-) -> list[Column]:
-    """The new columns under their names; UsageError where one is taken.
+def new_columns(given: Sequence[Column], reader: Reader, prefix: str) -> list[Column]:
+    """The new columns under their names; UsageError where an answer's is taken.
 
-    A column that nobody ``asked`` for gives way: ``error`` becomes ``job_error``.
+    The others give way: ``error`` becomes ``job_error``.
     """
     taken = {column.name for column in given}
     columns: list[Column] = []
-    for column in [*reader.answers, *(Column(n, EXTRAS[n]) for n in reader.extras)]:
-        name = prefix + column.name
-        is_extra = len(columns) >= len(reader.answers)
-        if name in taken and is_extra and column.name == ERROR and ERROR not in asked:
-            name = prefix + OTHER_ERROR
+    for answer in reader.answers:
+        name = prefix + answer.name
         if name in taken:
             raise UsageError(
                 f"there would be two columns {name!r}: nothing was written; "
                 "give the new ones other names: --answer-prefix new_"
             )
-        taken.add(name)
-        columns.append(Column(name, column.type))
+        columns.append(Column(name, answer.type))
+    taken |= {column.name for column in columns}
+    for extra in reader.extras:
+        name = extra
+        while prefix + name in taken:
+            name = OF_JOB + name
+        taken.add(prefix + name)
+        columns.append(Column(prefix + name, EXTRAS[extra]))
     return columns

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from .defuse import defuse
+from .digits import Digits
 from .rows import Layout, Row
-from .types import BARE, dumped
+from .types import BARE, BINARY, Column, dumped
 
 
 class CsvWriter:
@@ -23,8 +24,7 @@ class CsvWriter:
         self._file, self._delimiter = file, delimiter
         self._given = [column.name for column in layout.given]
         self._spell: Callable[[str], str] = defuse if harmless else _as_it_is
-        bare = [layout.texts and column.type in BARE for column in layout.given]
-        self._spellings = [_bare if is_bare else self._cell for is_bare in bare]
+        self._spellings = [self._spelling(column) for column in layout.given]
         header = [*self._given, *(column.name for column in layout.new)]
         self._line([self._cell(name) for name in header])
 
@@ -44,10 +44,20 @@ class CsvWriter:
     def abandon(self) -> None:
         """There is nothing to let go of."""
 
+    def _spelling(self, column: Column) -> Callable[[Any], str]:
+        """How the cells of a column of the input are spelled."""
+        if column.type in BARE:
+            return self._bare
+        return _base64 if column.type == BINARY else self._cell
+
     def _line(self, cells: Sequence[str]) -> None:
         # a line of nothing would be taken for no line
         line = self._delimiter.join(cells) or '""'
         self._file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def _bare(self, value: Any) -> str:
+        """Of a CSV file every cell is a text, of Parquet a decimal is one."""
+        return value if isinstance(value, str) else self._cell(value)
 
     def _cell(self, value: Any) -> str:
         match value:
@@ -55,7 +65,7 @@ class CsvWriter:
                 return ""
             case str():
                 return self._text(value)
-            case bool() | int() | float():
+            case bool() | int() | float() | Digits():
                 return dumped(value)
             case _:
                 return self._text(dumped(value))
@@ -67,8 +77,8 @@ class CsvWriter:
         return '"' + spelled.replace('"', '""') + '"'
 
 
-def _bare(value: Any) -> str:
-    return value or ""
+def _base64(value: Any) -> str:
+    return "" if value is None else f'"{value}"'
 
 
 def _as_it_is(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from .types import BOOLEAN, DATE, INSTANT, INT64, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Type
@@ -38,15 +38,20 @@ def _is_moment(text: str, *, zone: bool) -> bool:
     found = _MOMENT.fullmatch(text)
     if found is None or (found[1] is not None) is not zone:
         return False
-    return _reads(datetime.fromisoformat, text)
+    return _reads(utc if zone else datetime.fromisoformat, text)
 
 
 def _reads(parse: Callable[[str], object], text: str) -> bool:
     try:
         parse(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return True
+
+
+def utc(text: str) -> datetime:
+    """A timestamp with a zone; OverflowError where it is no longer, or not yet, in UTC's years."""
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 _TESTS: tuple[tuple[Type, Callable[[str], bool]], ...] = (

@@ -1,6 +1,7 @@
 """The rows of an input, as they go into the new table."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from ..inputs.opening import open_lines
 from ..inputs.packing import bare
 from ..inputs.shape import PLAIN, Shape
 from .guess import TextGuess, ValueGuess
-from .types import BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
+from .types import BINARY, BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
 
 Kind = Literal["csv", "parquet", "jsonl"]
 _TYPES = {
@@ -23,6 +24,7 @@ _TYPES = {
     "date": DATE,
     "timestamp": TIMESTAMP,
     "json": JSON,
+    "binary": BINARY,
 }
 _KINDS: Mapping[str, Kind] = {
     ".csv": "csv",
@@ -46,7 +48,7 @@ class InputRows:
         kind = _KINDS.get(Path(bare(self.path.name)).suffix.lower(), "jsonl")
         object.__setattr__(self, "kind", kind)
 
-    async def blocks(self) -> AsyncIterator[list[tuple[int, bytes]]]:
+    async def blocks(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
         """Every row that is not blank, with its ordinal, a block at a time."""
         ordinal, left = -1, self.limit
         async with open_lines(self.path, self.shape) as lines:
@@ -81,6 +83,13 @@ class InputRows:
         async for rows in self.blocks():
             await anyio.to_thread.run_sync(look, rows)
         return [Column(name, found.type) for name, found in guesses.items()]
+
+    async def first_names(self) -> list[str]:
+        """The columns that the first row has; of a table all of them have the same."""
+        async with aclosing(self.blocks()) as blocks:
+            async for (_, line), *_ in blocks:
+                return list(orjson.loads(self.data(line)))
+        return []
 
     def data(self, line: bytes) -> bytes:
         """What of a row goes into the table: of a Batch line its id; of a broken row nothing."""

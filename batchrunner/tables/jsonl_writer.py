@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 import orjson
 
+from .digits import dumps
 from .guess import value_of
 from .rows import Layout, Row
 from .types import TEXT
@@ -22,7 +23,7 @@ class JsonlWriter:
         """Write some more rows."""
         for row in rows:
             line = self._typed(row.values) if self._types else row.line
-            added = orjson.dumps(dict(zip(self._new, row.cells, strict=True)))
+            added = dumps(dict(zip(self._new, row.cells, strict=True)))
             self._file.write(_joined(line, added) + b"\n")
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import UsageError
-from .guess import value_of
+from .guess import utc, value_of
 from .rows import Layout, Row
 from .types import Column, Type, UnfitError, fit
 
@@ -153,7 +153,7 @@ def _moment(value: Any, kind: Type) -> Any:
         case "timestamp" if value is not None:
             return datetime.fromisoformat(value)
         case "instant" if value is not None:
-            return datetime.fromisoformat(value).astimezone(UTC)
+            return utc(value)
         case _:
             return value
 

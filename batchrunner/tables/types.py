@@ -4,10 +4,12 @@ One small set of types stands between JSON, JSON Schema, the texts of a CSV file
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
-import orjson
+from .digits import Digits, dumps
 
 INT64 = range(-(2**63), 2**63)
 
@@ -38,6 +40,7 @@ INSTANT = Type("instant")  #: a timestamp with a zone
 JSON = Type("json")  #: anything, as the text of its JSON
 FLOAT = Type("float")  #: a number of 32 bits, which is what embeddings are made of
 EMBEDDING = Type("list", item=FLOAT)
+BINARY = Type("binary")  #: bytes, as a text in base64
 
 #: texts that other readers take for a number, true or false
 BARE = frozenset({INTEGER, NUMBER, BOOLEAN})
@@ -74,7 +77,7 @@ def fit(value: Any, kind: Type) -> Any:
 
 def dumped(value: Any) -> str:
     """``value`` as JSON text."""
-    return orjson.dumps(value).decode()
+    return dumps(value).decode()
 
 
 def _fit_list(value: Any, item: Type) -> list[Any]:
@@ -92,11 +95,14 @@ def _fit_struct(value: Any, fields: tuple[tuple[str, Type], ...]) -> dict[str, A
 def _fit_scalar(value: Any, kind: Type) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match kind.name:
+        case "number" | "float" if isinstance(value, Digits) and isfinite(float(value.text)):
+            return float(value.text)
         case "boolean" if isinstance(value, bool):
             return value
         case "number" | "float" if is_number:
-            return float(value)
-        case "integer" if is_number and value == int(value) and int(value) in INT64:
+            with suppress(OverflowError):
+                return float(value)
+        case "integer" if is_number and value % 1 == 0 and int(value) in INT64:
             return int(value)
         case "date" | "timestamp" | "instant" if isinstance(value, str):
             return value
@@ -104,5 +110,6 @@ def _fit_scalar(value: Any, kind: Type) -> Any:
 
 
 def _shown(value: Any) -> str:
-    text = dumped(value)
+    is_number = type(value) in (int, float)  # of which JSON does not know every one
+    text = repr(value) if is_number else dumped(value)
     return text if len(text) <= 60 else text[:59] + "…"

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchrunner.export import Wanted, export
+from batchrunner.tables.answers import EXTRAS
 from batchrunner.tables.formats import target
 from tests.tables.made import REFUSED, chat, csv_of, embedded, jsonl_of, output_of
 from tests.test_run import batchrunner, place, write_jobs
@@ -131,6 +133,26 @@ def test_an_error_gives_way_to_a_column_of_that_name(batchrunner):
 
     assert batchrunner("export", output, "-o", "t.jsonl")[0] == 1
     assert read_jsonl("t.jsonl")[0]["job_error"] == "the prompt was refused"
+
+
+@pytest.mark.parametrize("prefix", ["", "ai_"])
+@pytest.mark.parametrize("name", EXTRAS)
+def test_a_column_that_is_asked_for_gives_way_to_an_answer(batchrunner, name, prefix):
+    schema = {"type": "object", "properties": {name: {}, f"job_{name}": {}}}
+    output = jsonl_of([{"n": 1}], [chat(json.dumps({name: "a", f"job_{name}": "b"}))], schema)
+
+    options = ("--columns", name, "--answer-prefix", prefix)
+    code, _, err = batchrunner("export", output, "-o", "t.jsonl", *options)
+    assert code == 0, err
+    names = [f"{prefix}{name}", f"{prefix}job_{name}", f"{prefix}job_job_{name}"]
+    assert list(read_jsonl("t.jsonl")[0]) == ["n", *names]
+
+
+def test_a_column_that_is_asked_for_gives_way_to_one_of_the_input(batchrunner):
+    output = jsonl_of([{"region": "Ulm"}], [chat("a")])
+
+    assert batchrunner("export", output, "-o", "t.jsonl", "--columns", "region")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"region": "Ulm", "answer": "a", "job_region": "eastus"}]
 
 
 def test_more_columns_are_there_for_the_asking(batchrunner):
@@ -291,6 +313,30 @@ def test_parquet_keeps_the_types_of_parquet(batchrunner):
     assert found["answer"].to_pylist() == ["a", "b"]
 
 
+def test_decimals_and_bytes_of_parquet_are_no_formulas_in_csv(batchrunner):
+    from batchrunner.inputs.parquet import ParquetFile
+
+    table = pa.table(
+        {
+            "d": pa.array([Decimal("-1.10"), Decimal("2.00"), None], pa.decimal128(9, 2)),
+            "b": pa.array([b"\xfb\xef", b"", None]),
+            "s": ["-a", "", None],
+        }
+    )
+    pq.write_table(table, "in.parquet")
+    file = ParquetFile(Path("in.parquet"))
+    rows = [row for batch in file.batches() for row in batch]
+    file.close()
+    output = output_of("in.parquet", rows, [chat("a")] * 3)
+
+    assert batchrunner("export", output, "-o", "t.csv")[0] == 0
+    assert Path("t.csv").read_text().splitlines()[1:] == [
+        '-1.10,"++8=","\'-a","a"',
+        '2.00,"","","a"',
+        ',,,"a"',
+    ]
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
@@ -343,6 +389,47 @@ def test_an_answer_that_does_not_fit_is_named(batchrunner):
     assert code == 2
     assert "row 1, column 'n'" in err
     assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+
+
+def test_answers_keep_every_digit_or_are_named(batchrunner):
+    kinds = {"n": {"type": "integer"}, "x": {"type": "number"}, "l": {"type": "array"}}
+    schema = {"type": "object", "properties": kinds}
+    answer = '{"n":12345678901234567890123,"x":0.12345678901234567890,"l":[1e400]}'
+    output = jsonl_of([{"a": 1}, {"a": 2}], [chat('{"n":1}'), chat(answer)], schema)
+
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert Path("t.jsonl").read_text().splitlines()[1] == '{"a": 2,' + answer[1:]
+    assert batchrunner("export", output, "-o", "t.csv")[0] == 0
+    last = Path("t.csv").read_text().splitlines()[-1]
+    assert last == '2,12345678901234567890123,0.12345678901234567890,"[1e400]"'
+    code, _, err = batchrunner("export", output, "-o", "t.parquet")
+    assert code == 2
+    assert "row 2, column 'n': 12345678901234567890123 is no integer" in err
+
+
+@pytest.mark.parametrize("answer", ['{"n": "\\ud800"}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
+def test_an_answer_that_cannot_be_written_again_is_no_answer(batchrunner, answer):
+    output = jsonl_of([{"a": 1}], [chat(answer)], {"type": "object", "properties": {"n": {}}})
+
+    code, _, err = batchrunner("export", output, "-o", "t.jsonl", "--columns", "error")
+    assert code == 1, err
+    assert read_jsonl("t.jsonl") == [{"a": 1, "n": None, "error": "the answer is no JSON"}]
+
+
+def test_what_the_schema_does_not_name_stays_in_the_results(batchrunner):
+    kinds = {"n": {}, "o": {"type": "object", "properties": {"a": {"type": "integer"}}}}
+    schema = {"type": "object", "properties": kinds}
+    answer = {"n": 1, "o": {"a": 1, "b": 2}, "more": 3}
+    output = jsonl_of([{"x": 1}], [chat(json.dumps(answer))], schema)
+
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"x": 1, "n": 1, "o": {"a": 1, "b": 2}}]
+    assert batchrunner("export", output, "-o", "t.parquet")[0] == 0
+    assert pq.read_table("t.parquet").to_pylist() == [{"x": 1, "n": "1", "o": {"a": 1}}]
+
+    jsonl_of([{"x": 1}], [chat(json.dumps(answer))], schema | {"additionalProperties": True})
+    assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+    assert read_jsonl("t.jsonl") == [{"x": 1, "answer": answer}]
 
 
 # --- Batch files
@@ -406,6 +493,40 @@ def test_a_real_run_that_was_stopped_and_went_on_is_exported(batchrunner):
     rows = pq.read_table("t.parquet").to_pylist()
     assert [row["prompt"] for row in rows] == prompts
     assert all(row["prompt"] in row["answer"] for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_of_a_table_without_rows_the_columns_are_exported(batchrunner, kind):
+    Path("in.csv").write_text("prompt,n\n")
+    Path("in.jsonl").touch()
+    pq.write_table(
+        pa.table({"prompt": pa.array([], pa.string()), "n": pa.array([])}), "in.parquet"
+    )
+    options = ("--simulate", "swift.toml", "--quiet", "--model", "gpt-4o-mini")
+    assert batchrunner("run", f"in.{kind}", *options)[0] == 0
+
+    for name in ("t.csv", "t.parquet", "t.jsonl"):
+        code, _, err = batchrunner("export", "in.results.jsonl", "-o", name)
+        assert code == 0, err
+    names = ["answer"] if kind == "jsonl" else ["prompt", "n", "answer"]
+    assert Path("t.csv").read_text() == ",".join(f'"{name}"' for name in names) + "\n"
+    assert pq.read_table("t.parquet").column_names == names
+    assert pq.read_table("t.parquet").num_rows == 0
+    assert Path("t.jsonl").read_bytes() == b""
+
+    with Path("in.csv").open("a") as file:
+        file.write("Say,1\n")
+    code, _, err = batchrunner("export", "in.results.jsonl", "-o", "t.csv", "--input", "in.csv")
+    assert code == 2
+    assert "1 rows have no result" in err
+
+
+def test_results_that_are_not_there_yet_are_no_empty_table(batchrunner):
+    output = jsonl_of([{"n": 1}], [None])
+
+    code, _, err = batchrunner("export", output, "-o", "t.csv")
+    assert code == 2
+    assert "holds no results" in err
 
 
 def test_a_row_that_could_be_no_job_is_there_and_says_why(batchrunner):

@@ -8,6 +8,7 @@ from batchrunner.model import Usage
 from batchrunner.prices import price
 from batchrunner.tables.columns import reader
 from batchrunner.tables.defuse import defuse
+from batchrunner.tables.digits import Digits, dumps, loads
 from batchrunner.tables.guess import TextGuess, ValueGuess, value_of
 from batchrunner.tables.schema import answer_columns, type_of
 from batchrunner.tables.types import (
@@ -46,6 +47,9 @@ from batchrunner.tables.types import (
         (["2024-02-29T10:00:00", "2024-02-29 10:00:00.5"], TIMESTAMP),
         (["2024-02-29T10:00:00Z", "2024-02-29T10:00:00+02:00"], INSTANT),
         (["2024-02-29T10:00:00Z", "2024-02-29T10:00:00"], TEXT),
+        (["9999-12-31T23:59:59Z", "0001-01-01T00:00:00-01:00"], INSTANT),
+        (["9999-12-31T23:59:59-01:00"], TEXT),
+        (["0001-01-01T00:00:00+01:00"], TEXT),
         ([" 1"], TEXT),
         (["\u0661"], TEXT),
         (["", ""], TEXT),
@@ -157,11 +161,47 @@ def test_a_value_is_made_to_fit(value, kind, expected):
 
 @pytest.mark.parametrize(
     ("value", "kind"),
-    [("a", INTEGER), (1.5, INTEGER), (2**63, INTEGER), (True, NUMBER), (1, BOOLEAN)],
+    [
+        ("a", INTEGER),
+        (1.5, INTEGER),
+        (2**63, INTEGER),
+        (float("inf"), INTEGER),
+        (float("nan"), INTEGER),
+        (True, NUMBER),
+        (10**400, NUMBER),
+        (1, BOOLEAN),
+    ],
 )
 def test_a_value_of_another_type_is_refused(value, kind):
     with pytest.raises(UnfitError):
         fit(value, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9223372036854775807", 2**63 - 1),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", Digits("18446744073709551616")),
+        ("0.30000000000000004", 0.1 + 0.2),
+        ("0.300000000000000041", Digits("0.300000000000000041")),
+        ("1234567890.12345678901", Digits("1234567890.12345678901")),
+        ("1e400", Digits("1e400")),
+        ("1" * 5000, Digits("1" * 5000)),
+        ('["1234567890123456789012"]', ["1234567890123456789012"]),
+    ],
+)
+def test_a_number_that_none_here_can_hold_stays_as_it_is_written(text, expected):
+    assert loads(text) == expected
+    assert dumps(expected).decode() == text
+
+
+def test_a_number_is_no_double_only_where_it_is_too_large():
+    assert fit(Digits("0.300000000000000041"), NUMBER) == pytest.approx(0.3)
+    with pytest.raises(UnfitError, match="1e400 is no number"):
+        fit(Digits("1e400"), NUMBER)
+    with pytest.raises(UnfitError, match="18446744073709551616 is no integer"):
+        fit(Digits("18446744073709551616"), INTEGER)
 
 
 FORMULAS = [
