@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .checkpoint import checkpoint_path
-from .lines import check, decode
+from .lines import check, decode, may_begin
 from .places import opened
 from .results_file import physical_lines
 
@@ -21,9 +21,8 @@ def is_foreign(path: Path) -> bool:
     Raises UsageError where there is no file, or where it is of neither kind: its first line is
     not, and no run left a checkpoint beside it.
     """
-    with opened(path) as file:
-        first = next(physical_lines(file), b"")
-    if not first or check(first) or first.startswith(b'{"i":'):
+    first = _first_line(path)
+    if may_begin(first) or check(first):
         return False
     if _read(first) is not None:
         return True
@@ -33,6 +32,13 @@ def is_foreign(path: Path) -> bool:
             "Batch output of OpenAI or Azure (custom_id, response, error)"
         )
     return False
+
+
+def refuse(path: Path, why: str) -> None:
+    """UsageError where the first line of ``path`` is one of a Batch service."""
+    first = _first_line(path)
+    if not may_begin(first) and _read(first) is not None:
+        raise UsageError(f"{path} is Batch output of OpenAI or Azure: {why}")
 
 
 def records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -60,6 +66,11 @@ def read(line: bytes) -> Mapping[str, Any]:
     if record is None:
         raise UsageError("the Batch output was changed while it was read: run this again")
     return record
+
+
+def _first_line(path: Path) -> bytes:
+    with opened(path) as file:
+        return next(physical_lines(file), b"")
 
 
 def _read(line: bytes) -> Mapping[str, Any] | None:

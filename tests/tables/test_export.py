@@ -391,6 +391,16 @@ def test_a_file_that_is_neither_is_told(batchrunner, command):
     assert "no file of results" in err
 
 
+def test_batch_output_has_nothing_to_verify(batchrunner):
+    output = jsonl_of([{"n": 1}], [chat("a")])
+    assert batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")[0] == 0
+
+    code, _, err = batchrunner("verify", "b.jsonl")
+    assert code == 2
+    assert "b.jsonl is Batch output" in err
+    assert "no checksums" in err
+
+
 # --- a real run
 
 
