@@ -306,6 +306,13 @@ def export(  # noqa: PLR0913 - an option each
         str | None,
         typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
     ] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="where the input holds the ids of Batch output  [custom_id or id, else numbers]",
+        ),
+    ] = None,
     without_input: Annotated[
         bool, typer.Option("--without-input", help="only ids and new columns")
     ] = False,
@@ -336,6 +343,7 @@ def export(  # noqa: PLR0913 - an option each
         target=where,
         input=input_,
         without_input=without_input,
+        id_column=id_column,
         columns=[name.strip() for names in columns or () for name in names.split(",")],
         prefix=answer_prefix,
         partial=partial,

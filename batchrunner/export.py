@@ -39,6 +39,7 @@ class Wanted:
     target: Target
     input: Path | str | None = None  #: instead of the file that the checkpoint names
     without_input: bool = False  #: ids and answers only
+    id_column: str | None = None  #: what Batch output calls a row; instead of that of the run
     columns: Sequence[str] = ()  #: besides the answer
     prefix: str | None = None  #: instead of that of the run
     partial: bool = False  #: also where rows have no result yet
@@ -54,6 +55,7 @@ class Exported:
     answered: int = 0
     failed: int = 0
     missing: int = 0  #: rows without a result
+    unmatched: int = 0  #: results of Batch output that answer no row
     columns: list[Column] = field(default_factory=list)
     errors: str | None = None  #: the file of the failed ones, beside a Batch file
 
@@ -70,6 +72,7 @@ class Exported:
             "answered": self.answered,
             "failed": self.failed,
             "missing": self.missing,
+            "unmatched": self.unmatched,
             "columns": {column.name: str(column.type) for column in self.columns},
             "errors": self.errors,
         }
@@ -101,13 +104,14 @@ async def export(output: Path, wanted: Wanted) -> Exported:
     async with AsyncExitStack() as stack:
         results = await anyio.to_thread.run_sync(_results, output, kinds)
         stack.enter_context(closing(results))
-        _check_complete(output, saved, results, wanted)
+        _check_complete(output, saved, results, partial_=wanted.partial)
         rows = None
         if not wanted.without_input:
             path = await stack.enter_async_context(at_hand(_input_name(output, saved, wanted)))
             rows = _input(path, saved)
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
+        ids = _id_column(saved, given, results, wanted)
         read, prefix = _reader(saved, kinds, results, wanted)
         new = new_columns(given, read, prefix, asked=wanted.columns)
         told = Exported(str(wanted.target.path or "-"), columns=[*given, *new])
@@ -118,9 +122,10 @@ async def export(output: Path, wanted: Wanted) -> Exported:
             parquet=rows.path if rows is not None and rows.kind == "parquet" else None,
         )
         with written(wanted.target, layout, harmless=wanted.harmless) as writer:
-            await _write(told, writer, _joined(rows, results), read)
+            await _write(told, writer, _joined(rows, results, ids), read)
+            told.unmatched = 0 if rows is None else results.unmatched
             if told.missing and not wanted.partial:
-                raise _incomplete(output, told.missing)
+                raise _incomplete(output, told.missing, results)
     return told
 
 
@@ -133,9 +138,9 @@ def _results(output: Path, kinds: _Kinds) -> Results:
 
 
 def _check_complete(
-    output: Path, saved: Mapping[str, Any], results: Results, wanted: Wanted
+    output: Path, saved: Mapping[str, Any], results: Results, *, partial_: bool
 ) -> None:
-    if not len(results) and not wanted.partial:
+    if not len(results) and not partial_:
         raise UsageError(f"{output} holds no results: run the jobs first, or use --partial")
     promised = (saved.get("results") or {}).get("records", 0)
     if isinstance(results, OwnResults) and promised > len(results):
@@ -144,11 +149,18 @@ def _check_complete(
             f"exported; look at it with: batchrunner verify {output}"
         )
     missing = ((saved.get("input") or {}).get("jobs") or 0) - len(results)
-    if missing > 0 and not wanted.partial:
-        raise _incomplete(output, missing)
+    if missing > 0 and not partial_:
+        raise _incomplete(output, missing, results)
 
 
-def _incomplete(output: Path, missing: int) -> UsageError:
+def _incomplete(output: Path, missing: int, results: Results) -> UsageError:
+    if isinstance(results, BatchResults):
+        return UsageError(
+            f"{missing:,} rows have no answer in {output}, and {results.unmatched:,} of its "
+            f"{len(results):,} answers match no row: name the column with their ids with "
+            "--id-column, or the file that was asked with --input; or export what there is: "
+            "--partial"
+        )
     return UsageError(
         f"{output} is not complete: {missing:,} rows have no result; run the same command again "
         "to go on, or export what there is: --partial"
@@ -181,6 +193,27 @@ def _input(path: Path, saved: Mapping[str, Any]) -> InputRows:
     )
 
 
+def _id_column(
+    saved: Mapping[str, Any], given: Sequence[Column], results: Results, wanted: Wanted
+) -> str | None:
+    """The column that names a row to a service; None: custom_id or id, empty: its place."""
+    if wanted.id_column is None:
+        found: str | None = ((saved.get("input") or {}).get("shape") or {}).get("id_column")
+        return found
+    if wanted.without_input or not isinstance(results, BatchResults):
+        raise UsageError(
+            "--id-column joins Batch output with the rows of its input, and there is nothing to "
+            "join: leave it out"
+        )
+    names = [column.name for column in given]
+    if wanted.id_column and wanted.id_column not in names:
+        raise UsageError(
+            f"--id-column: there is no column {wanted.id_column!a}: the input has "
+            f"{', '.join(names)}"
+        )
+    return wanted.id_column
+
+
 def _check_target(output: Path, rows: InputRows | None, target: Target) -> None:
     if target.path is not None:
         sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
@@ -211,7 +244,9 @@ def _reader(
 Joined = tuple[int, bytes, Mapping[str, Any] | None]
 
 
-async def _joined(rows: InputRows | None, results: Results) -> AsyncIterator[list[Joined]]:
+async def _joined(
+    rows: InputRows | None, results: Results, ids: str | None
+) -> AsyncIterator[list[Joined]]:
     """Every row with its ordinal and its result, some at a time."""
     if rows is None:
         some: list[Joined] = []
@@ -226,7 +261,7 @@ async def _joined(rows: InputRows | None, results: Results) -> AsyncIterator[lis
 
     def join(block: Sequence[tuple[int, bytes]]) -> list[Joined]:
         return [
-            (at, rows.data(line), results.of(at, line, partial(name_of, line, at)))
+            (at, rows.data(line), results.of(at, line, partial(name_of, line, at, ids)))
             for at, line in block
         ]
 
@@ -275,13 +310,12 @@ def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
     source = (saved.get("input") or {}).get("path")
     for file in (path, errors):
         check_target(file, output, *sides, Path(source) if source else None)
-    with closing(OwnResults(output, _Kinds().look)) as results:
-        wanted = Wanted(target=target, partial=partial_)
+    with closing(OwnResults(output)) as results:
         if not saved and not partial_:
             raise UsageError(
                 f"{output} has no checkpoint, so nobody knows whether it is complete: --partial"
             )
-        _check_complete(output, saved, results, wanted)
+        _check_complete(output, saved, results, partial_=partial_)
         told.missing = max(0, ((saved.get("input") or {}).get("jobs") or 0) - len(results))
         told.failed, told.rows = results.failed, len(results)
         told.answered = told.rows - told.failed

@@ -391,6 +391,58 @@ def test_a_file_that_is_neither_is_told(batchrunner, command):
     assert "no file of results" in err
 
 
+def keyed(batchrunner):
+    """Batch output of a run that took its ids from the column ``sku``."""
+    rows = [{"sku": f"job-{n}"} for n in range(3)]
+    output = jsonl_of(rows, [chat("a"), chat("b"), chat("c")])
+    assert batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")[0] == 0
+    return "export", "b.jsonl", "--input", "in.jsonl", "-o", "t.jsonl"
+
+
+def test_batch_output_finds_its_rows_by_the_column_with_their_ids(batchrunner):
+    command = keyed(batchrunner)
+
+    assert batchrunner(*command, "--id-column", "sku")[0] == 0
+    assert [row["answer"] for row in read_jsonl("t.jsonl")] == ["a", "b", "c"]
+    code, _, err = batchrunner(*command, "--id-column", "skew")
+    assert code == 2
+    assert "no column 'skew'" in err
+
+
+def test_batch_output_that_matches_no_row_says_how_it_might(batchrunner):
+    command = keyed(batchrunner)
+
+    code, _, err = batchrunner(*command)
+    assert code == 2
+    assert "3 rows have no answer in b.jsonl, and 3 of its 3 answers match no row" in err
+    assert "--id-column" in err
+    assert "--input" in err
+    assert "again" not in err
+    code, out, err = batchrunner(*command, "--partial", "--json")
+    assert code == 0
+    assert "3 answers match no row" in err
+    assert json.loads(out)["unmatched"] == 3
+
+
+def test_batch_output_may_know_rows_by_their_numbers(batchrunner):
+    jsonl_of([{"id": "x"}, {"id": "y"}], [chat("a"), chat("b")])
+    response = {"status_code": 200, "body": chat("a")}
+    lines = [{"custom_id": str(n), "response": response, "error": None} for n in (1, 0)]
+    Path("b.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ("export", "b.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")
+
+    assert batchrunner(*command)[0] == 2
+    assert batchrunner(*command, "--id-column", "")[0] == 0
+
+
+def test_a_run_knows_its_rows_without_their_ids(batchrunner):
+    output = jsonl_of([{"n": 1}], [chat("a")])
+
+    code, _, err = batchrunner("export", output, "-o", "t.csv", "--id-column", "n")
+    assert code == 2
+    assert "--id-column" in err
+
+
 def test_batch_output_has_nothing_to_verify(batchrunner):
     output = jsonl_of([{"n": 1}], [chat("a")])
     assert batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")[0] == 0
