@@ -58,6 +58,7 @@ class Exported:
     unmatched: int = 0  #: results of Batch output that answer no row
     columns: list[Column] = field(default_factory=list)
     errors: str | None = None  #: the file of the failed ones, beside a Batch file
+    kept: str | None = None  #: a file of that name which was there, when nothing failed
 
     @property
     def exit_code(self) -> int:
@@ -155,7 +156,9 @@ def _check_complete(
 
 def _incomplete(output: Path, missing: int, results: Results) -> UsageError:
     if isinstance(results, BatchResults):
+        hint = foreign.beside(output)
         return UsageError(
+            f"{f'{hint}; ' if hint else ''}"
             f"{missing:,} rows have no answer in {output}, and {results.unmatched:,} of its "
             f"{len(results):,} answers match no row: name the column with their ids with "
             "--id-column, or the file that was asked with --input; or export what there is: "
@@ -294,16 +297,15 @@ def _cells(told: Exported, record: Mapping[str, Any] | None, read: Reader) -> li
 def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
     """Write the lines of ``output`` as the Batch services do: answers here, failures beside them.
 
-    They are in the order of the input, which need not be at hand. The file of failures is there
-    where there are any.
+    They are in the order of the input, which need not be at hand. The file of failures is written
+    where there are any; one that is there already is replaced then, and else let alone.
     """
     path = target.path
     if path is None or target.format != "jsonl":
         raise UsageError("--as batch writes lines of JSON to a file: give -o NAME.jsonl")
     if foreign.is_foreign(output):
         raise UsageError(f"{output} is Batch output already")
-    name = path.name[: -len(target.packing)] if target.packing else path.name
-    errors = path.with_name(f"{Path(name).stem}.errors.jsonl{target.packing}")
+    errors = foreign.errors_of(path)
     sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
     told = Exported(str(path), missing=0)
@@ -323,8 +325,8 @@ def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
         if told.failed:
             _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
             told.errors = str(errors)
-        else:
-            errors.unlink(missing_ok=True)  # of an earlier export
+        elif errors.exists():
+            told.kept = str(errors)
     return told
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..inputs.packing import bare
 from .checkpoint import checkpoint_path
 from .lines import check, decode, may_begin
 from .places import opened
@@ -32,6 +33,23 @@ def is_foreign(path: Path) -> bool:
             "Batch output of OpenAI or Azure (custom_id, response, error)"
         )
     return False
+
+
+def errors_of(path: Path) -> Path:
+    """Where the failures of Batch output at ``path`` are: beside the answers."""
+    name = bare(path.name)
+    return path.with_name(f"{Path(name).stem}.errors.jsonl{path.name[len(name) :]}")
+
+
+def beside(path: Path) -> str | None:
+    """What to do where failures lie beside the answers at ``path``, which are read alone."""
+    errors = errors_of(path)
+    if not errors.exists():
+        return None
+    return (
+        f"{errors} lies beside it and is not counted: put both into one file, with cat, and name "
+        "that"
+    )
 
 
 def refuse(path: Path, why: str) -> None:

@@ -43,6 +43,8 @@ def export_lines(told: Exported) -> list[str]:
         )
     if told.errors:
         lines.append(f"those that failed are in {told.errors}")
+    if told.kept:
+        lines.append(f"{told.kept} is not of this export, in which nothing failed")
     return [printable(line) for line in lines]
 
 

@@ -443,6 +443,34 @@ def test_a_run_knows_its_rows_without_their_ids(batchrunner):
     assert "--id-column" in err
 
 
+def test_without_failures_a_file_of_that_name_is_let_alone(batchrunner):
+    output = jsonl_of([{"n": 1}], [chat("a")])
+    Path("b.errors.jsonl").write_text("mine")
+
+    code, _, err = batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")
+    assert code == 0
+    assert Path("b.errors.jsonl").read_text() == "mine"
+    assert "b.errors.jsonl is not of this export" in err
+
+
+def test_failures_that_lie_beside_batch_output_are_not_forgotten(batchrunner):
+    output = jsonl_of([{"custom_id": "job-0"}, {"custom_id": "job-1"}], [chat("a"), REFUSED])
+    assert batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")[0] == 1
+
+    code, out, _ = batchrunner("status", "b.jsonl")
+    assert code == 0
+    assert "b.errors.jsonl lies beside it and is not counted" in out
+    assert "complete" not in out
+    code, _, err = batchrunner("export", "b.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")
+    assert code == 2
+    assert "b.errors.jsonl lies beside it" in err
+    assert "1 rows have no answer" in err
+
+    Path("all.jsonl").write_text(Path("b.jsonl").read_text() + Path("b.errors.jsonl").read_text())
+    assert batchrunner("export", "all.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")[0] == 1
+    assert "complete" in batchrunner("status", "all.jsonl")[1]
+
+
 def test_batch_output_has_nothing_to_verify(batchrunner):
     output = jsonl_of([{"n": 1}], [chat("a")])
     assert batchrunner("export", output, "-o", "b.jsonl", "--as", "batch")[0] == 0
