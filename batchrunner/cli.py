@@ -338,7 +338,7 @@ def export(  # noqa: PLR0913 - an option each
 
     where = target(table, format_)
     if as_ == "batch":
-        raise typer.Exit(export_batch_command(output, where, partial=partial, as_json=json))
+        raise typer.Exit(export_batch_command(output, where, partial_=partial, as_json=json))
     wanted = Wanted(
         target=where,
         input=input_,

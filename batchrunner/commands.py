@@ -2,9 +2,10 @@
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from .batch import run_async
 from .config import Settings, read_settings
 from .endpoints import shown
 from .environment import load_settings
-from .errors import UsageError
+from .errors import Interrupted, UsageError
 from .export import Exported, Wanted, export, export_batch
+from .signals import listening
 from .status import as_json as status_json
 from .status import status
 from .summary import Summary
@@ -108,15 +110,26 @@ def export_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
         arrow = pyarrow()  # its own pools keep what they were given: a tenth of all memory here
         arrow.set_memory_pool(arrow.system_memory_pool())
     try:
-        told = anyio.run(export, output, wanted)
+        told = anyio.run(_heeding, partial(export, output, wanted))
     except BrokenPipeError:  # who stopped reading has seen enough
         return 0
     return _tell_export(told, as_json=as_json)
 
 
-def export_batch_command(output: Path, target: Target, *, partial: bool, as_json: bool) -> int:
+def export_batch_command(output: Path, target: Target, *, partial_: bool, as_json: bool) -> int:
     """Write results as the Batch services write theirs; returns the exit code."""
-    return _tell_export(export_batch(output, target, partial_=partial), as_json=as_json)
+    told = anyio.run(_heeding, partial(export_batch, output, target, partial_=partial_))
+    return _tell_export(told, as_json=as_json)
+
+
+async def _heeding(act: Callable[[], Awaitable[Exported]]) -> Exported:
+    """``act``, which a signal ends so that half a file is put away."""
+    try:
+        async with listening(enabled=True):
+            return await act()
+    except Interrupted as error:
+        error.args = ("interrupted: what was there before is as it was",)
+        raise
 
 
 def _tell_export(told: Exported, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio.lowlevel
 import anyio.to_thread
 import orjson
 
@@ -294,7 +295,7 @@ def _cells(told: Exported, record: Mapping[str, Any] | None, read: Reader) -> li
     return cells
 
 
-def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
+async def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
     """Write the lines of ``output`` as the Batch services do: answers here, failures beside them.
 
     They are in the order of the input, which need not be at hand. The file of failures is written
@@ -321,17 +322,19 @@ def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
         told.missing = max(0, ((saved.get("input") or {}).get("jobs") or 0) - len(results))
         told.failed, told.rows = results.failed, len(results)
         told.answered = told.rows - told.failed
-        _write_batch(results, target, is_failure=False)
+        await _write_batch(results, target, is_failure=False)
         if told.failed:
-            _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
+            await _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
             told.errors = str(errors)
         elif errors.exists():
             told.kept = str(errors)
     return told
 
 
-def _write_batch(results: OwnResults, target: Target, *, is_failure: bool) -> None:
+async def _write_batch(results: OwnResults, target: Target, *, is_failure: bool) -> None:
     with opened(target) as file, packed(file, target.packing) as inner:
-        for _, line in results.lines():
+        for number, (_, line) in enumerate(results.lines()):
             if failed(line) is is_failure:
                 inner.write(batch_line(line))
+            if number % ROWS == 0:
+                await anyio.lowlevel.checkpoint()  # or no signal would be heard

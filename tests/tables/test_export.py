@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from batchrunner.export import Wanted, export
 from batchrunner.tables.formats import target
 from tests.tables.made import REFUSED, chat, csv_of, embedded, jsonl_of, output_of
-from tests.test_run import batchrunner, place, write_jobs
+from tests.test_run import batchrunner, place, start, wait_until, write_jobs
 
 __all__ = ["batchrunner", "place"]  # fixtures
 
@@ -343,6 +344,23 @@ def test_an_answer_that_does_not_fit_is_named(batchrunner):
     assert code == 2
     assert "row 1, column 'n'" in err
     assert batchrunner("export", output, "-o", "t.jsonl")[0] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("as_", ["table", "batch"])
+@pytest.mark.usefixtures("batchrunner")
+def test_a_signal_leaves_nothing_of_a_table(number, as_):
+    count = 40_000
+    output = jsonl_of([{"n": n} for n in range(count)], [chat("a")] * count)
+    Path("t.jsonl").write_text("old")
+
+    process = start("export", output, "-o", "t.jsonl", "--as", as_)
+    wait_until(lambda: list(Path().glob("*.tmp")))
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 128 + number
+    assert list(Path().glob("*.tmp")) == []
+    assert Path("t.jsonl").read_text() == "old"
 
 
 # --- Batch files
