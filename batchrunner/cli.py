@@ -336,11 +336,8 @@ def export(  # noqa: PLR0913 - an option each
     from .export import Wanted
     from .tables.formats import target
 
-    where = target(table, format_)
-    if as_ == "batch":
-        raise typer.Exit(export_batch_command(output, where, partial_=partial, as_json=json))
     wanted = Wanted(
-        target=where,
+        target=target(table, format_),
         input=input_,
         without_input=without_input,
         id_column=id_column,
@@ -349,7 +346,8 @@ def export(  # noqa: PLR0913 - an option each
         partial=partial,
         harmless=not no_defuse,
     )
-    raise typer.Exit(export_command(output, wanted, as_json=json))
+    command = export_batch_command if as_ == "batch" else export_command
+    raise typer.Exit(command(output, wanted, as_json=json))
 
 
 @app.command()

@@ -18,11 +18,11 @@ from .endpoints import shown
 from .environment import load_settings
 from .errors import Interrupted, UsageError
 from .export import Exported, Wanted, export, export_batch
+from .inputs.opening import refuse_shape
 from .signals import listening
 from .status import as_json as status_json
 from .status import status
 from .summary import Summary
-from .tables.formats import Target
 from .tables.parquet_writer import pyarrow
 from .terminal import printable
 from .verify import verify
@@ -54,6 +54,10 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
     """Run the jobs of a file; returns the exit code."""
 
     async def answer(settings: Settings) -> Summary:
+        if options.get("max_reasks") is not None and not settings.schema_file:
+            raise UsageError(
+                "--max-reasks is for answers that break a schema: add --schema, or leave it out"
+            )
         with watching(quiet=quiet) as watch:
             return await run_async(
                 files.input,
@@ -75,6 +79,7 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
             summary = await answer(read_settings(options, simulation.environ(), {}))
             return summary, {"simulator": simulation.statistics()}
 
+    refuse_shape(files.input, options)
     gc.set_threshold(YOUNG)
     summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
     with suppress(OSError):  # who stopped reading does not change how the run ended
@@ -116,9 +121,9 @@ def export_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
     return _tell_export(told, as_json=as_json)
 
 
-def export_batch_command(output: Path, target: Target, *, partial_: bool, as_json: bool) -> int:
+def export_batch_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
     """Write results as the Batch services write theirs; returns the exit code."""
-    told = anyio.run(_heeding, partial(export_batch, output, target, partial_=partial_))
+    told = anyio.run(_heeding, partial(export_batch, output, wanted))
     return _tell_export(told, as_json=as_json)
 
 

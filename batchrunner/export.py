@@ -101,6 +101,8 @@ async def export(output: Path, wanted: Wanted) -> Exported:
     Nothing of the run is locked or changed. Raises UsageError where there are no results, or not
     yet all of them; IdentityError where a row is not the one that was answered; DamagedError.
     """
+    if wanted.without_input and wanted.input is not None:
+        raise UsageError("--without-input does not read what --input names: leave out one of them")
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}  # it never runs ahead
     kinds = _Kinds()
     async with AsyncExitStack() as stack:
@@ -295,12 +297,31 @@ def _cells(told: Exported, record: Mapping[str, Any] | None, read: Reader) -> li
     return cells
 
 
-async def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
+def _check_batch(wanted: Wanted) -> None:
+    """UsageError where something is asked for that only a table has."""
+    for option, is_given in (
+        ("--input", wanted.input is not None),
+        ("--without-input", wanted.without_input),
+        ("--id-column", wanted.id_column is not None),
+        ("--columns", bool(wanted.columns)),
+        ("--answer-prefix", wanted.prefix is not None),
+        ("--no-defuse", not wanted.harmless),
+    ):
+        if is_given:
+            raise UsageError(
+                f"{option} is for tables: --as batch writes the answers as they came, without the "
+                "input; leave it out"
+            )
+
+
+async def export_batch(output: Path, wanted: Wanted) -> Exported:
     """Write the lines of ``output`` as the Batch services do: answers here, failures beside them.
 
     They are in the order of the input, which need not be at hand. The file of failures is written
     where there are any; one that is there already is replaced then, and else let alone.
     """
+    _check_batch(wanted)
+    target = wanted.target
     path = target.path
     if path is None or target.format != "jsonl":
         raise UsageError("--as batch writes lines of JSON to a file: give -o NAME.jsonl")
@@ -314,11 +335,11 @@ async def export_batch(output: Path, target: Target, *, partial_: bool) -> Expor
     for file in (path, errors):
         check_target(file, output, *sides, Path(source) if source else None)
     with closing(OwnResults(output)) as results:
-        if not saved and not partial_:
+        if not saved and not wanted.partial:
             raise UsageError(
                 f"{output} has no checkpoint, so nobody knows whether it is complete: --partial"
             )
-        _check_complete(output, saved, results, partial_=partial_)
+        _check_complete(output, saved, results, partial_=wanted.partial)
         told.missing = max(0, ((saved.get("input") or {}).get("jobs") or 0) - len(results))
         told.failed, told.rows = results.failed, len(results)
         told.answered = told.rows - told.failed

@@ -363,6 +363,16 @@ def test_a_signal_leaves_nothing_of_a_table(number, as_):
     assert Path("t.jsonl").read_text() == "old"
 
 
+def test_an_input_is_read_or_it_is_not(batchrunner):
+    output = jsonl_of([{"n": 1}], [chat("a")])
+
+    code, _, err = batchrunner(
+        "export", output, "-o", "t.csv", "--without-input", "--input", "in.jsonl"
+    )
+    assert code == 2
+    assert "leave out one of them" in err
+
+
 # --- Batch files
 
 
@@ -487,6 +497,28 @@ def test_failures_that_lie_beside_batch_output_are_not_forgotten(batchrunner):
     Path("all.jsonl").write_text(Path("b.jsonl").read_text() + Path("b.errors.jsonl").read_text())
     assert batchrunner("export", "all.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")[0] == 1
     assert "complete" in batchrunner("status", "all.jsonl")[1]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--input", "in.jsonl"),
+        ("--without-input",),
+        ("--id-column", "n"),
+        ("--columns", "region"),
+        ("--answer-prefix", "x"),
+        ("--no-defuse",),
+        ("--format", "csv"),
+    ],
+    ids=lambda option: option[0],
+)
+def test_what_only_a_table_has_is_no_option_of_batch_output(batchrunner, option):
+    output = jsonl_of([{"n": 1}], [chat("a")])
+
+    code, _, err = batchrunner("export", output, "-o", "b.jsonl", "--as", "batch", *option)
+    assert code == 2
+    assert (option[0] if option[0] != "--format" else "lines of JSON") in err
+    assert not Path("b.jsonl").exists()
 
 
 def test_batch_output_has_nothing_to_verify(batchrunner):
