@@ -59,6 +59,7 @@ class Exported:
     unmatched: int = 0  #: results of Batch output that answer no row
     columns: list[Column] = field(default_factory=list)
     errors: str | None = None  #: the file of the failed ones, beside a Batch file
+    hint: str | None = None  #: what to do about failures that lie beside Batch output
     kept: str | None = None  #: a file of that name which was there, when nothing failed
 
     @property
@@ -128,6 +129,8 @@ async def export(output: Path, wanted: Wanted) -> Exported:
         with written(wanted.target, layout, harmless=wanted.harmless) as writer:
             await _write(told, writer, _joined(rows, results, ids), read)
             told.unmatched = 0 if rows is None else results.unmatched
+            if told.missing and isinstance(results, BatchResults):
+                told.hint = foreign.beside(output)
             if told.missing and not wanted.partial:
                 raise _incomplete(output, told.missing, results)
     return told

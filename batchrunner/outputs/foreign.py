@@ -47,8 +47,8 @@ def beside(path: Path) -> str | None:
     if not errors.exists():
         return None
     return (
-        f"{errors} lies beside it and is not counted: put both into one file, with cat, and name "
-        "that"
+        f"{errors} lies beside {path.name} and is not counted: put both into one file, "
+        "with cat, and name that"
     )
 
 

@@ -41,6 +41,8 @@ def export_lines(told: Exported) -> list[str]:
         lines.append(
             f"{told.unmatched:,} answers match no row of the input: see --id-column and --input"
         )
+    if told.hint:
+        lines.append(told.hint)
     if told.errors:
         lines.append(f"those that failed are in {told.errors}")
     if told.kept:

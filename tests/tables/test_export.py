@@ -487,12 +487,14 @@ def test_failures_that_lie_beside_batch_output_are_not_forgotten(batchrunner):
 
     code, out, _ = batchrunner("status", "b.jsonl")
     assert code == 0
-    assert "b.errors.jsonl lies beside it and is not counted" in out
+    assert "b.errors.jsonl lies beside b.jsonl and is not counted" in out
     assert "complete" not in out
     code, _, err = batchrunner("export", "b.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")
     assert code == 2
-    assert "b.errors.jsonl lies beside it" in err
+    assert "b.errors.jsonl lies beside b.jsonl" in err
     assert "1 rows have no answer" in err
+    command = ("export", "b.jsonl", "--input", "in.jsonl", "-o", "t.jsonl", "--partial")
+    assert "b.errors.jsonl lies beside b.jsonl" in batchrunner(*command)[2]
 
     Path("all.jsonl").write_text(Path("b.jsonl").read_text() + Path("b.errors.jsonl").read_text())
     assert batchrunner("export", "all.jsonl", "--input", "in.jsonl", "-o", "t.jsonl")[0] == 1
