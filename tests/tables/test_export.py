@@ -350,7 +350,7 @@ def test_an_answer_that_does_not_fit_is_named(batchrunner):
 @pytest.mark.parametrize("as_", ["table", "batch"])
 @pytest.mark.usefixtures("batchrunner")
 def test_a_signal_leaves_nothing_of_a_table(number, as_):
-    count = 40_000
+    count = 20_000
     output = jsonl_of([{"n": n} for n in range(count)], [chat("a")] * count)
     Path("t.jsonl").write_text("old")
 
