@@ -306,6 +306,13 @@ def export(  # noqa: PLR0913 - an option each
         str | None,
         typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
     ] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="where the input holds the ids of Batch output  [custom_id or id, else numbers]",
+        ),
+    ] = None,
     without_input: Annotated[
         bool, typer.Option("--without-input", help="only ids and new columns")
     ] = False,
@@ -329,19 +336,18 @@ def export(  # noqa: PLR0913 - an option each
     from .export import Wanted
     from .tables.formats import target
 
-    where = target(table, format_)
-    if as_ == "batch":
-        raise typer.Exit(export_batch_command(output, where, partial=partial, as_json=json))
     wanted = Wanted(
-        target=where,
+        target=target(table, format_),
         input=input_,
         without_input=without_input,
+        id_column=id_column,
         columns=[name.strip() for names in columns or () for name in names.split(",")],
         prefix=answer_prefix,
         partial=partial,
         harmless=not no_defuse,
     )
-    raise typer.Exit(export_command(output, wanted, as_json=json))
+    command = export_batch_command if as_ == "batch" else export_command
+    raise typer.Exit(command(output, wanted, as_json=json))
 
 
 @app.command()

@@ -2,9 +2,10 @@
 
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,13 @@ from .batch import run_async
 from .config import Settings, read_settings
 from .endpoints import shown
 from .environment import load_settings
-from .errors import UsageError
+from .errors import Interrupted, UsageError
 from .export import Exported, Wanted, export, export_batch
+from .inputs.opening import refuse_shape
+from .signals import listening
 from .status import as_json as status_json
 from .status import status
 from .summary import Summary
-from .tables.formats import Target
 from .tables.parquet_writer import pyarrow
 from .terminal import printable
 from .verify import verify
@@ -52,6 +54,10 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
     """Run the jobs of a file; returns the exit code."""
 
     async def answer(settings: Settings) -> Summary:
+        if options.get("max_reasks") is not None and not settings.schema_file:
+            raise UsageError(
+                "--max-reasks is for answers that break a schema: add --schema, or leave it out"
+            )
         with watching(quiet=quiet) as watch:
             return await run_async(
                 files.input,
@@ -73,6 +79,7 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
             summary = await answer(read_settings(options, simulation.environ(), {}))
             return summary, {"simulator": simulation.statistics()}
 
+    refuse_shape(files.input, options)
     gc.set_threshold(YOUNG)
     summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
     with suppress(OSError):  # who stopped reading does not change how the run ended
@@ -108,15 +115,26 @@ def export_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
         arrow = pyarrow()  # its own pools keep what they were given: a tenth of all memory here
         arrow.set_memory_pool(arrow.system_memory_pool())
     try:
-        told = anyio.run(export, output, wanted)
+        told = anyio.run(_heeding, partial(export, output, wanted))
     except BrokenPipeError:  # who stopped reading has seen enough
         return 0
     return _tell_export(told, as_json=as_json)
 
 
-def export_batch_command(output: Path, target: Target, *, partial: bool, as_json: bool) -> int:
+def export_batch_command(output: Path, wanted: Wanted, *, as_json: bool) -> int:
     """Write results as the Batch services write theirs; returns the exit code."""
-    return _tell_export(export_batch(output, target, partial_=partial), as_json=as_json)
+    told = anyio.run(_heeding, partial(export_batch, output, wanted))
+    return _tell_export(told, as_json=as_json)
+
+
+async def _heeding(act: Callable[[], Awaitable[Exported]]) -> Exported:
+    """``act``, which a signal ends so that half a file is put away."""
+    try:
+        async with listening(enabled=True):
+            return await act()
+    except Interrupted as error:
+        error.args = ("interrupted: what was there before is as it was",)
+        raise
 
 
 def _tell_export(told: Exported, *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ BatchrunnerError          3  whatever else goes wrong; resumable
 ├── DamagedError          5  the results file is damaged where it was already safe
 ├── LockedError           6  another run holds this output
 ├── NoTargetError         8  no region is left that can serve the remaining jobs; resumable
-└── Interrupted         130  a signal came before anything was sent (SIGTERM: 143)
+└── Interrupted         130  a signal came before anything was sent or written (SIGTERM: 143)
 
 A failed *job* is never an exception: it is a line in the results.
 """
@@ -68,7 +68,7 @@ class NoTargetError(BatchrunnerError):
 
 
 class Interrupted(BatchrunnerError):  # noqa: N818 - it is no error
-    """A signal ended the run before anything was sent."""
+    """A signal ended a run before anything was sent, or an export before it was whole."""
 
     exit_code = 130
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio.lowlevel
 import anyio.to_thread
 import orjson
 
@@ -39,6 +40,7 @@ class Wanted:
     target: Target
     input: Path | str | None = None  #: instead of the file that the checkpoint names
     without_input: bool = False  #: ids and answers only
+    id_column: str | None = None  #: what Batch output calls a row; instead of that of the run
     columns: Sequence[str] = ()  #: besides the answer
     prefix: str | None = None  #: instead of that of the run
     partial: bool = False  #: also where rows have no result yet
@@ -54,8 +56,11 @@ class Exported:
     answered: int = 0
     failed: int = 0
     missing: int = 0  #: rows without a result
+    unmatched: int = 0  #: results of Batch output that answer no row
     columns: list[Column] = field(default_factory=list)
     errors: str | None = None  #: the file of the failed ones, beside a Batch file
+    hint: str | None = None  #: what to do about failures that lie beside Batch output
+    kept: str | None = None  #: a file of that name which was there, when nothing failed
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +75,7 @@ class Exported:
             "answered": self.answered,
             "failed": self.failed,
             "missing": self.missing,
+            "unmatched": self.unmatched,
             "columns": {column.name: str(column.type) for column in self.columns},
             "errors": self.errors,
         }
@@ -96,18 +102,21 @@ async def export(output: Path, wanted: Wanted) -> Exported:
     Nothing of the run is locked or changed. Raises UsageError where there are no results, or not
     yet all of them; IdentityError where a row is not the one that was answered; DamagedError.
     """
+    if wanted.without_input and wanted.input is not None:
+        raise UsageError("--without-input does not read what --input names: leave out one of them")
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}  # it never runs ahead
     kinds = _Kinds()
     async with AsyncExitStack() as stack:
         results = await anyio.to_thread.run_sync(_results, output, kinds)
         stack.enter_context(closing(results))
-        _check_complete(output, saved, results, wanted)
+        _check_complete(output, saved, results, partial_=wanted.partial)
         rows = None
         if not wanted.without_input:
             path = await stack.enter_async_context(at_hand(_input_name(output, saved, wanted)))
             rows = _input(path, saved, results.end)
         _check_target(output, rows, wanted.target)
         given = [ID] if rows is None else await rows.columns()
+        ids = _id_column(saved, given, results, wanted)
         read, prefix = _reader(saved, kinds, results, wanted)
         new = new_columns(given, read, prefix)
         told = Exported(str(wanted.target.path or "-"), columns=[*given, *new])
@@ -118,9 +127,12 @@ async def export(output: Path, wanted: Wanted) -> Exported:
             parquet=rows.path if rows is not None and rows.kind == "parquet" else None,
         )
         with written(wanted.target, layout, harmless=wanted.harmless) as writer:
-            await _write(told, writer, _joined(rows, results), read)
+            await _write(told, writer, _joined(rows, results, ids), read)
+            told.unmatched = 0 if rows is None else results.unmatched
+            if told.missing and isinstance(results, BatchResults):
+                told.hint = foreign.beside(output)
             if told.missing and not wanted.partial:
-                raise _incomplete(output, told.missing)
+                raise _incomplete(output, told.missing, results)
     return told
 
 
@@ -133,11 +145,11 @@ def _results(output: Path, kinds: _Kinds) -> Results:
 
 
 def _check_complete(
-    output: Path, saved: Mapping[str, Any], results: Results, wanted: Wanted
+    output: Path, saved: Mapping[str, Any], results: Results, *, partial_: bool
 ) -> None:
     known = saved.get("input") or {}
     was_empty = saved.get("complete") is True and known.get("jobs") == 0
-    if not len(results) and not was_empty and not wanted.partial:
+    if not len(results) and not was_empty and not partial_:
         raise UsageError(f"{output} holds no results: run the jobs first, or use --partial")
     promised = (saved.get("results") or {}).get("records", 0)
     if isinstance(results, OwnResults) and promised > len(results):
@@ -146,11 +158,20 @@ def _check_complete(
             f"exported; look at it with: batchrunner verify {output}"
         )
     missing = (known.get("jobs") or 0) - len(results)
-    if missing > 0 and not wanted.partial:
-        raise _incomplete(output, missing)
+    if missing > 0 and not partial_:
+        raise _incomplete(output, missing, results)
 
 
-def _incomplete(output: Path, missing: int) -> UsageError:
+def _incomplete(output: Path, missing: int, results: Results) -> UsageError:
+    if isinstance(results, BatchResults):
+        hint = foreign.beside(output)
+        return UsageError(
+            f"{f'{hint}; ' if hint else ''}"
+            f"{missing:,} rows have no answer in {output}, and {results.unmatched:,} of its "
+            f"{len(results):,} answers match no row: name the column with their ids with "
+            "--id-column, or the file that was asked with --input; or export what there is: "
+            "--partial"
+        )
     return UsageError(
         f"{output} is not complete: {missing:,} rows have no result; run the same command again "
         "to go on, or export what there is: --partial"
@@ -184,6 +205,27 @@ def _input(path: Path, saved: Mapping[str, Any], answered: int) -> InputRows:
     )
 
 
+def _id_column(
+    saved: Mapping[str, Any], given: Sequence[Column], results: Results, wanted: Wanted
+) -> str | None:
+    """The column that names a row to a service; None: custom_id or id, empty: its place."""
+    if wanted.id_column is None:
+        found: str | None = ((saved.get("input") or {}).get("shape") or {}).get("id_column")
+        return found
+    if wanted.without_input or not isinstance(results, BatchResults):
+        raise UsageError(
+            "--id-column joins Batch output with the rows of its input, and there is nothing to "
+            "join: leave it out"
+        )
+    names = [column.name for column in given]
+    if wanted.id_column and wanted.id_column not in names:
+        raise UsageError(
+            f"--id-column: there is no column {wanted.id_column!a}: the input has "
+            f"{', '.join(names)}"
+        )
+    return wanted.id_column
+
+
 def _check_target(output: Path, rows: InputRows | None, target: Target) -> None:
     if target.path is not None:
         sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
@@ -214,7 +256,9 @@ def _reader(
 Joined = tuple[int, bytes, Mapping[str, Any] | None]
 
 
-async def _joined(rows: InputRows | None, results: Results) -> AsyncIterator[list[Joined]]:
+async def _joined(
+    rows: InputRows | None, results: Results, ids: str | None
+) -> AsyncIterator[list[Joined]]:
     """Every row with its ordinal and its result, some at a time."""
     if rows is None:
         some: list[Joined] = []
@@ -229,7 +273,7 @@ async def _joined(rows: InputRows | None, results: Results) -> AsyncIterator[lis
 
     def join(block: Sequence[tuple[int, bytes]]) -> list[Joined]:
         return [
-            (at, rows.data(line), results.of(at, line, partial(name_of, line, at)))
+            (at, rows.data(line), results.of(at, line, partial(name_of, line, at, ids)))
             for at, line in block
         ]
 
@@ -259,46 +303,65 @@ def _cells(told: Exported, record: Mapping[str, Any] | None, read: Reader) -> li
     return cells
 
 
-def export_batch(output: Path, target: Target, *, partial_: bool) -> Exported:
+def _check_batch(wanted: Wanted) -> None:
+    """UsageError where something is asked for that only a table has."""
+    for option, is_given in (
+        ("--input", wanted.input is not None),
+        ("--without-input", wanted.without_input),
+        ("--id-column", wanted.id_column is not None),
+        ("--columns", bool(wanted.columns)),
+        ("--answer-prefix", wanted.prefix is not None),
+        ("--no-defuse", not wanted.harmless),
+    ):
+        if is_given:
+            raise UsageError(
+                f"{option} is for tables: --as batch writes the answers as they came, without the "
+                "input; leave it out"
+            )
+
+
+async def export_batch(output: Path, wanted: Wanted) -> Exported:
     """Write the lines of ``output`` as the Batch services do: answers here, failures beside them.
 
-    They are in the order of the input, which need not be at hand. The file of failures is there
-    where there are any.
+    They are in the order of the input, which need not be at hand. The file of failures is written
+    where there are any; one that is there already is replaced then, and else let alone.
     """
+    _check_batch(wanted)
+    target = wanted.target
     path = target.path
     if path is None or target.format != "jsonl":
         raise UsageError("--as batch writes lines of JSON to a file: give -o NAME.jsonl")
     if foreign.is_foreign(output):
         raise UsageError(f"{output} is Batch output already")
-    name = path.name[: -len(target.packing)] if target.packing else path.name
-    errors = path.with_name(f"{Path(name).stem}.errors.jsonl{target.packing}")
+    errors = foreign.errors_of(path)
     sides = [sibling(output, suffix) for suffix in _SIDE_FILES]
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
     told = Exported(str(path), missing=0)
     source = (saved.get("input") or {}).get("path")
     for file in (path, errors):
         check_target(file, output, *sides, Path(source) if source else None)
-    with closing(OwnResults(output, _Kinds().look)) as results:
-        wanted = Wanted(target=target, partial=partial_)
-        if not saved and not partial_:
+    with closing(OwnResults(output)) as results:
+        if not saved and not wanted.partial:
             raise UsageError(
                 f"{output} has no checkpoint, so nobody knows whether it is complete: --partial"
             )
-        _check_complete(output, saved, results, wanted)
+        _check_complete(output, saved, results, partial_=wanted.partial)
         told.missing = max(0, ((saved.get("input") or {}).get("jobs") or 0) - len(results))
         told.failed, told.rows = results.failed, len(results)
         told.answered = told.rows - told.failed
-        _write_batch(results, target, is_failure=False)
+        await _write_batch(results, target, is_failure=False)
         if told.failed:
-            _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
+            await _write_batch(results, Target(errors, "jsonl", target.packing), is_failure=True)
             told.errors = str(errors)
-        else:
-            errors.unlink(missing_ok=True)  # of an earlier export
+        elif errors.exists():
+            told.kept = str(errors)
     return told
 
 
-def _write_batch(results: OwnResults, target: Target, *, is_failure: bool) -> None:
+async def _write_batch(results: OwnResults, target: Target, *, is_failure: bool) -> None:
     with opened(target) as file, packed(file, target.packing) as inner:
-        for _, line in results.lines():
+        for number, (_, line) in enumerate(results.lines()):
             if failed(line) is is_failure:
                 inner.write(batch_line(line))
+            if number % ROWS == 0:
+                await anyio.lowlevel.checkpoint()  # or no signal would be heard

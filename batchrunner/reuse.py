@@ -48,7 +48,10 @@ class Reuse:
                 f"--reuse {path} is the output: it goes on by itself; name the results of another "
                 "run, or leave it out"
             )
-        found = self.earlier.add(path, _is_answer)
+        try:
+            found = self.earlier.add(path, _is_answer)
+        except UsageError as error:
+            raise UsageError(f"--reuse {error}") from None
         if reason := _useless(found):
             raise UsageError(f"--reuse {path} {reason}")
 

@@ -62,12 +62,14 @@ def _of_batch(output: Path) -> Summary:
             usage = usage_of(record["response"]["body"])
             service.models.setdefault(usage.model, Tokens()).add(usage)
     stats.regions[BATCH] = service
+    left = foreign.beside(output)
     return Summary(
         progress=Progress(stats.ok + stats.failed, 0, 0.0, stats, ()),
         output=output,
         wall_s=0.0,
         cost_usd=prices.costs_usd(stats.regions, {BATCH: "openai"}),
         configured=(BATCH,),
+        stop=None if left is None else Stop(0, left),
     )
 
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import anyio.to_thread
 
-from .errors import BatchrunnerError, UsageError
+from .errors import BatchrunnerError
 from .inputs.jsonl import fingerprint
 from .inputs.opening import Shape, open_lines
 from .inputs.remote import at_hand, is_remote, shown
-from .outputs import checkpoint
-from .outputs.disk import DISK
+from .outputs import checkpoint, foreign
 from .outputs.done import DoneSet
 from .outputs.lines import check, failed, settings_of
 from .outputs.lock import holder
+from .outputs.places import opened
 from .outputs.results_file import physical_lines
 
 LISTED = 10  #: line numbers that are named; the others are counted
@@ -115,7 +115,7 @@ async def verify(output: Path, input_: Path | str | None = None) -> Verification
     """Read all of ``output``, and of the input it was made from where that can be reached.
 
     Nothing is changed and nothing locked, so it may be asked while a run goes on. Raises
-    UsageError where there are no results.
+    UsageError where there are no results, or only the Batch output of a service.
     """
     found = Verification(output, writer=holder(output))
     loaded = checkpoint.load(checkpoint.checkpoint_path(output))  # first: it never runs ahead
@@ -132,13 +132,8 @@ async def verify(output: Path, input_: Path | str | None = None) -> Verification
 
 def _read(found: Verification) -> None:
     """Every line of the results."""
-    try:
-        file = DISK.reader(found.output)
-    except FileNotFoundError:
-        raise UsageError(f"{found.output} does not exist: name the results of a run") from None
-    except OSError as error:
-        raise UsageError(f"{found.output} cannot be read: {error.strerror}") from None
-    with file:
+    foreign.refuse(found.output, "it has no checksums to verify; see batchrunner status")
+    with opened(found.output) as file:
         bad = b""
         for number, line in enumerate(physical_lines(file), 1):
             if bad:
@@ -201,9 +196,9 @@ async def _read_input(found: Verification, path: Path, known: Mapping[str, Any])
     limit, shape = known.get("limit"), known.get("shape") or {}
     found.missing = Finding()
     ordinal = -1
-    opened = open_lines(path, Shape(shape.get("delimiter"), shape.get("encoding")))
-    found.noun = opened.noun
-    async with opened as source:
+    rows = open_lines(path, Shape(shape.get("delimiter"), shape.get("encoding")))
+    found.noun = rows.noun
+    async with rows as source:
         async for lines in source:
             for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - goes on
                 if line and not line.isspace():

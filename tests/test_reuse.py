@@ -211,8 +211,10 @@ def test_an_answer_that_would_not_do_as_a_fresh_one_is_asked_for_again(batchrunn
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("missing.out", None, "missing.out does not exist"),
+        ("missing.out", None, "--reuse missing.out does not exist"),
+        (".", None, "--reuse . cannot be read"),
         ("input.out", b'{"prompt":"Hello"}\n', "input.out holds no results"),
+        ("packed.out.zst", b"\x28\xb5\x2f\xfd packed", "packed.out.zst holds no results"),
         ("old.out", encode(result(), CFG), "old.out was made by an earlier version"),
         ("tuesday.out", b"", "tuesday.out is the output"),
     ],
@@ -229,7 +231,9 @@ def test_what_cannot_be_reused_is_told_before_anything_is_sent(batchrunner, name
     assert not Path("tuesday.out.stats.json").exists()
 
 
-@pytest.mark.parametrize("content", [b"", encode(result(failure=FINAL), CFG)])
+@pytest.mark.parametrize(
+    "content", [b"", encode(result(failure=FINAL), CFG), encode(result(), CFG)[:3], b'{"i":0,"fp"']
+)
 def test_a_night_without_answers_is_no_error(batchrunner, content):
     Path("monday.out").write_bytes(content)
     write_rows("tuesday", ["Say it."])

@@ -248,12 +248,12 @@ def test_a_run_refuses_the_names_that_an_export_would_give(
 ):
     if schema is not None:
         Path("schema.json").write_text(json.dumps(schema))
-        options = ("--schema", "schema.json")
+        options = ("--schema", "schema.json", "--max-reasks", "0")
     Path("t.csv").write_text(f"prompt,{name}\nSay,it\n")
     assert f"has a column '{name}'" in batchrunner(*RUN, *options)[2]
 
     Path("t.csv").write_text(f"prompt,{other}\nSay,it\n")
-    assert batchrunner(*RUN, *options, "--max-reasks", 0)[0] in {0, 1}
+    assert batchrunner(*RUN, *options)[0] in {0, 1}
     code, _, err = batchrunner("export", "t.results.jsonl", "-o", "t.parquet")
     assert code in {0, 1}, err
     assert parquet.read_schema("t.parquet").names[:3] == ["prompt", other, name]
@@ -332,3 +332,21 @@ def test_a_prompt_that_asks_every_row_the_same_is_refused(batchrunner):
     assert code == 2
     assert "--prompt names no column, so every row would ask the same" in err
     assert not Path("t.results.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet"])
+@pytest.mark.parametrize("option", [("--delimiter", ";"), ("--encoding", "latin-1")])
+def test_only_csv_is_written_in_one_way_or_another(batchrunner, name, option):
+    code, _, err = batchrunner("run", name, *SETTINGS, *option)
+
+    assert code == 2
+    assert f"{option[0]} says how a CSV" in err
+
+
+def test_without_a_schema_there_is_nothing_to_ask_again_for(batchrunner):
+    Path("t.csv").write_text("id,prompt\na,Hello\n")
+
+    code, _, err = batchrunner(*RUN, "--max-reasks", 1)
+    assert code == 2
+    assert "--max-reasks" in err
+    assert "--schema" in err

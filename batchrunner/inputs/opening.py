@@ -1,17 +1,22 @@
 """Any input, opened by what its name ends in."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from ..errors import UsageError
 from .csvfile import CsvFile
 from .packing import bare
 from .parquet import ParquetFile
+from .remote import file_name, is_remote
 from .rows import Rows
 from .shape import PLAIN, Column, Noun, Shape
 from .source import Source
 
 __all__ = ["PLAIN", "Column", "Lines", "Shape", "open_lines"]
+
+_CSV = frozenset({".csv", ".tsv"})
 
 
 class Lines(Protocol):
@@ -43,13 +48,24 @@ class Lines(Protocol):
         """The next ones, at least one; only a few of all are ever held."""
 
 
+def refuse_shape(name: str, options: Mapping[str, object]) -> None:
+    """UsageError for options that say how a CSV file is written, where ``name`` is none."""
+    given = [key for key in ("delimiter", "encoding") if options.get(key) is not None]
+    known = file_name(name) if is_remote(name) else name
+    if given and name != "-" and Path(bare(known)).suffix.lower() not in _CSV:
+        raise UsageError(
+            f"--{given[0]} says how a CSV or TSV file is written, and the name of the input ends "
+            "in neither: leave it out, or rename the input"
+        )
+
+
 def open_lines(path: Path, shape: Shape = PLAIN) -> Lines:
     """The lines of ``path``, or the rows where it is a table; to be entered first.
 
     ``shape`` is what is known of a CSV file; the rest is found out.
     """
     match Path(bare(path.name)).suffix.lower():
-        case ".csv" | ".tsv":
+        case suffix if suffix in _CSV:
             return Rows(path, shape, CsvFile)
         case ".parquet":
             return Rows(path, shape, ParquetFile)

@@ -53,12 +53,6 @@ def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": content}
 
 
-def properties(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names at the top of an answer, in the order of the schema."""
-    found = resolve(schema, schema)
-    return tuple(found.get("properties", ())) if found is not None else ()
-
-
 def _of_file(path: Path) -> Any:
     try:
         content = path.read_bytes()

@@ -1,7 +1,6 @@
 """The columns of a row that are more than data, where a template makes a request of it.
 
-They are two: the one with the row's id, and the one
-with parameters of its request.
+They are two: the one with the row's id, and the one with parameters of its request.
 """
 
 from collections.abc import Mapping

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..inputs.packing import bare
 from .checkpoint import checkpoint_path
-from .lines import check, decode
+from .lines import check, decode, may_begin
 from .places import opened
 from .results_file import physical_lines
 
@@ -21,9 +22,8 @@ def is_foreign(path: Path) -> bool:
     Raises UsageError where there is no file, or where it is of neither kind: its first line is
     not, and no run left a checkpoint beside it.
     """
-    with opened(path) as file:
-        first = next(physical_lines(file), b"")
-    if not first or check(first) or first.startswith(b'{"i":'):
+    first = _first_line(path)
+    if may_begin(first) or check(first):
         return False
     if _read(first) is not None:
         return True
@@ -33,6 +33,30 @@ def is_foreign(path: Path) -> bool:
             "Batch output of OpenAI or Azure (custom_id, response, error)"
         )
     return False
+
+
+def errors_of(path: Path) -> Path:
+    """Where the failures of Batch output at ``path`` are: beside the answers."""
+    name = bare(path.name)
+    return path.with_name(f"{Path(name).stem}.errors.jsonl{path.name[len(name) :]}")
+
+
+def beside(path: Path) -> str | None:
+    """What to do where failures lie beside the answers at ``path``, which are read alone."""
+    errors = errors_of(path)
+    if not errors.exists():
+        return None
+    return (
+        f"{errors} lies beside {path.name} and is not counted: put both into one file, "
+        "with cat, and name that"
+    )
+
+
+def refuse(path: Path, why: str) -> None:
+    """UsageError where the first line of ``path`` is one of a Batch service."""
+    first = _first_line(path)
+    if not may_begin(first) and _read(first) is not None:
+        raise UsageError(f"{path} is Batch output of OpenAI or Azure: {why}")
 
 
 def records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -60,6 +84,11 @@ def read(line: bytes) -> Mapping[str, Any]:
     if record is None:
         raise UsageError("the Batch output was changed while it was read: run this again")
     return record
+
+
+def _first_line(path: Path) -> bytes:
+    with opened(path) as file:
+        return next(physical_lines(file), b"")
 
 
 def _read(line: bytes) -> Mapping[str, Any] | None:

@@ -17,6 +17,10 @@ class Results(Protocol):
     failed: int
     end: int  #: no row from this ordinal on has a result by its place
 
+    @property
+    def unmatched(self) -> int:
+        """How many results have answered no row so far, where that can be."""
+
     def __len__(self) -> int:
         """How many results there are."""
 
@@ -39,10 +43,11 @@ class Results(Protocol):
 class OwnResults:
     """The results of a run: a row is known by its place and its fingerprint."""
 
-    def __init__(self, path: Path, look: Callable[[bytes], None]) -> None:
+    def __init__(self, path: Path, look: Callable[[bytes], None] = lambda _: None) -> None:
         """Reads all of ``path``, and shows each whole line to ``look``."""
         self._lines = places(path, look)
         self.failed, self.end = self._lines.failed, self._lines.end
+        self.unmatched = 0  # the end is checked instead
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -99,6 +104,7 @@ class BatchResults:
     def __init__(self, path: Path) -> None:
         """Reads all of ``path``."""
         self._places: dict[str, int] = {}
+        self._matched: set[str] = set()
         self.failed = 0
         self._remember(path)
         self._file = opened(path)
@@ -115,8 +121,17 @@ class BatchResults:
 
     def of(self, ordinal: int, row: bytes, name: Callable[[], str]) -> Mapping[str, Any] | None:  # noqa: ARG002 - the id is enough
         """By its id."""
-        place = self._places.get(name())
-        return None if place is None else self._at(place)
+        id_ = name()
+        place = self._places.get(id_)
+        if place is None:
+            return None
+        self._matched.add(id_)
+        return self._at(place)
+
+    @property
+    def unmatched(self) -> int:
+        """How many ids were in no row so far."""
+        return len(self._places) - len(self._matched)
 
     def all(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Every result with its ordinal, in order."""

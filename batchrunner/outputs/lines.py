@@ -37,6 +37,7 @@ MAX_LINE = 64 << 20  #: bytes; a longer line is neither written nor read
 MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
 EXCERPT = 2_000  #: characters kept of a body that is not JSON
 
+START = b'{"i":'  #: what every line begins with
 _HEAD = re.compile(rb'\{"i":(0|[1-9][0-9]{0,9}),"fp":"([0-9a-f]{16})",')
 _LINE_END = re.compile(rb"[\r\n]\s*")
 _REQUEST = re.compile(
@@ -74,6 +75,11 @@ def encode(result: Result, cfg: str) -> bytes:
     }
     _refuse_unless_hex8(cfg)
     return _seal(_dump(record)[:-1])
+
+
+def may_begin(text: bytes) -> bool:
+    """Whether ``text`` can be the beginning of a line of ours, however short it is."""
+    return START.startswith(text[: len(START)])
 
 
 def check(line: bytes) -> tuple[int, bytes] | None:

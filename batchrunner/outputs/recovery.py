@@ -36,12 +36,12 @@ from pathlib import Path
 from ..errors import DamagedError, UsageError
 from .disk import BLOCK, DISK, NEW, Disk, disk_error, sibling, write_all
 from .done import DoneSet
+from .lines import START, may_begin
 from .results_file import open_results
 from .survey import Kind, Survey, sorted_lines, survey
 from .torn import Torn
 
 GROUP = 256  #: lines written at once by a compaction
-_FIRST = b'{"i":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,8 @@ def _refuse_foreign(path: Path, found: Survey, disk: Disk) -> None:
     if found.bad_at is None or found.records:
         return
     with disk.reader(path) as file:
-        head = file.read(len(_FIRST)).rstrip(b"\0")
-    if not _FIRST.startswith(head):
+        head = file.read(len(START)).rstrip(b"\0")
+    if not may_begin(head):
         raise UsageError(
             f"{path} has no results in it, it is another kind of file: choose another --output"
         )

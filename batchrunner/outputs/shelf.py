@@ -20,7 +20,7 @@ import anyio.to_thread
 from ..errors import UsageError
 from .disk import DISK, Disk
 from .index import Index
-from .lines import MAX_LINE, check, request_in
+from .lines import MAX_LINE, check, may_begin, request_in
 from .results_file import physical_lines
 
 _OFFSET = 48  #: bits of a place that are the offset in the file; those above are its number
@@ -32,7 +32,7 @@ _PIECE = 1 << 20
 class Found:
     """What putting one file on the shelf came to."""
 
-    physical: int = 0  #: lines, whole or not, that have an end
+    physical: int = 0  #: lines, but none of ours that lacks its end
     whole: int = 0
     wanted: int = 0  #: of these
     named: int = 0  #: of these, those that name their request
@@ -60,7 +60,7 @@ class Shelf:
             with self._disk.reader(path.resolve()) as file:
                 self._files.append(self._disk.open(path.resolve(), 0))
                 for line in physical_lines(file):
-                    found.physical += line.endswith(b"\n")
+                    found.physical += line.endswith(b"\n") or not may_begin(line)
                     if check(line) is not None:
                         found.whole += 1
                         if wanted(line):

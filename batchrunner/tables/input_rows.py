@@ -104,10 +104,14 @@ class InputRows:
         return line.removeprefix(b"\xef\xbb\xbf").strip()
 
 
-def name_of(line: bytes, ordinal: int) -> str:
-    """The id of a row, which a service was given as ``custom_id``."""
+def name_of(line: bytes, ordinal: int, column: str | None = None) -> str:
+    """The id of a row, which a service was given as ``custom_id``.
+
+    It stands in ``column``, or else in one of the usual names; without it a row is known by its
+    place, and all of them are where ``column`` is empty.
+    """
     values = _object(line) or {}
-    found = values.get("custom_id", values.get("id"))
+    found = values.get("custom_id", values.get("id")) if column is None else values.get(column)
     return str(ordinal) if found is None else str(found)
 
 

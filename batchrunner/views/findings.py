@@ -37,8 +37,16 @@ def export_lines(told: Exported) -> list[str]:
     lines = [f"{told.output}: {', '.join(parts)}"]
     if told.columns:
         lines.append("columns: " + ", ".join(f"{c.name} ({c.type})" for c in told.columns))
+    if told.unmatched:
+        lines.append(
+            f"{told.unmatched:,} answers match no row of the input: see --id-column and --input"
+        )
+    if told.hint:
+        lines.append(told.hint)
     if told.errors:
         lines.append(f"those that failed are in {told.errors}")
+    if told.kept:
+        lines.append(f"{told.kept} is not of this export, in which nothing failed")
     return [printable(line) for line in lines]
 
 
