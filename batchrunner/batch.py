@@ -7,7 +7,7 @@ answered is on the disk, then the statistics are published, and the checkpoint l
 
 import os
 import resource
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,11 +30,8 @@ from .inputs.dialect import checked
 from .inputs.feed import Feed
 from .inputs.glimpse import Glimpse, glimpse
 from .inputs.identity import identify
-from .inputs.opening import PLAIN, Shape, open_lines
-from .inputs.remote import (
-    at_hand,
-    plain,
-)
+from .inputs.opening import Shape, open_lines
+from .inputs.remote import at_hand, plain
 from .inputs.request import ENDPOINTS
 from .inputs.schema import response_format
 from .inputs.staging import staged
@@ -85,6 +82,7 @@ async def run_async(  # noqa: PLR0913 - the front door
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
     require_targets(settings)
     _counter(settings)
+    given = defaults(settings)
     input_ = plain(input_)
     path = output_path(input_, output)
     _raise_file_limit()
@@ -96,19 +94,20 @@ async def run_async(  # noqa: PLR0913 - the front door
         refuse_same(source, path)
         # A new output is made only for an input that is good; an old one says what is done.
         is_new = settings.restart or not path.exists()
-        seen = await _glimpsed(source, settings, None if is_new else path)
+        seen = await _glimpsed(source, settings, given, None if is_new else path)
         if seen.columns is not None:
             tell(seen.sentence("standard input" if input_ == "-" else source.name))
-        found = await survey_input(source, settings, None, seen.shape) if is_new else None
-        async with _open_ledger(source, path, settings, seen.shape) as ledger:
+        look = partial(survey_input, seen, settings, given)
+        found = await look() if is_new else None
+        async with _open_ledger(path, settings, look) as ledger:
             found = found or await _recalled(seen, settings, ledger)
-            found = found or await survey_input(source, settings, ledger.journal.done, seen.shape)
+            found = found or await look(ledger.journal.done)
             ledger.input_ = _described(input_, found, settings)
             ledger.noun = found.noun
             if settings.dedup:
                 jobs = found.jobs + found.bad_count
                 await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
-            async with _supervise(source, found, settings, ledger, watch) as supervisor:
+            async with _supervise(found, settings, given, ledger, watch) as supervisor:
                 supervisor.use(reuse)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
@@ -141,7 +140,9 @@ def _counter(settings: Settings) -> Count | None:
     return counter() if settings.count_tokens else None
 
 
-async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> Glimpse:
+async def _glimpsed(
+    source: Path, settings: Settings, given: Defaults, earlier: Path | None
+) -> Glimpse:
     """How to read the input; as it was read for the results in ``earlier``, where it is the same.
 
     Raises InputError where the table lacks a column that is asked for, or has one already in
@@ -160,7 +161,7 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
             )
     seen = await glimpse(source, shape)
     names = None if seen.columns is None else [column.name for column in seen.columns]
-    if names is None and template(settings) is not None:
+    if names is None and given.template is not None:
         names = await InputRows(source, shape, whole=True).first_names()
     if names is not None:
         is_embedding = settings.endpoint == "embeddings"
@@ -168,22 +169,21 @@ async def _glimpsed(source: Path, settings: Settings, earlier: Path | None) -> G
             settings.answer_schema, texts=not is_embedding, embeddings=is_embedding
         )
         check_free(names, answers, settings.answer_prefix)
-        if seen.columns is not None and (why := defaults(settings).missing(names)):
+        if seen.columns is not None and (why := given.missing(names)):
             raise InputError(f"{source} {why}")
     return seen
 
 
 async def survey_input(
-    source: Path, settings: Settings, done: DoneSet | None = None, shape: Shape = PLAIN
+    seen: Glimpse, settings: Settings, given: Defaults, done: DoneSet | None = None
 ) -> Survey:
     """Look at the whole input before anything is sent.
 
     Raises InputError with every line that cannot be a job, unless they are to be recorded, and
     IdentityError where ``done`` has results of another input.
     """
-    noun = open_lines(source, shape).noun
-    known = None if done is None else partial(is_done, done, noun=noun)
-    found = await survey(source, defaults(settings), settings.limit, done=known, shape=shape)
+    known = None if done is None else partial(is_done, done, noun=seen.noun)
+    found = await survey(seen.path, given, settings.limit, done=known, shape=seen.shape)
     if found.bad_count and settings.bad_lines == "fail":
         raise InputError(found.bad_message())
     if found.duplicates:
@@ -209,12 +209,12 @@ async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
 
 @asynccontextmanager
 async def _open_ledger(
-    source: Path, path: Path, settings: Settings, shape: Shape
+    path: Path, settings: Settings, look: Callable[[DoneSet], Coroutine[Any, Any, Survey]]
 ) -> AsyncIterator[Ledger]:
     """The files of the output: locked, recovered and open."""
 
     def agree(done: DoneSet) -> None:
-        anyio.from_thread.run(survey_input, source, settings, done, shape)
+        anyio.from_thread.run(look, done)
 
     with acquire(path):
         if settings.restart:
@@ -226,14 +226,14 @@ async def _open_ledger(
 
 @asynccontextmanager
 async def _supervise(
-    source: Path, found: Survey, settings: Settings, ledger: Ledger, watch: Watch
+    found: Survey, settings: Settings, given: Defaults, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
     opened = open_caller(settings, ledger.stats, ledger.spent_before)
-    async with open_lines(source, found.shape) as lines, opened as caller:
+    async with open_lines(found.path, found.shape) as lines, opened as caller:
         feed = Feed(
             lines,
-            defaults(settings),
+            given,
             skip=ledger.is_done,
             limit=settings.limit,
             count=_counter(settings),

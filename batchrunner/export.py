@@ -194,11 +194,10 @@ def _input_name(output: Path, saved: Mapping[str, Any], wanted: Wanted) -> Path 
 
 def _input(path: Path, saved: Mapping[str, Any], answered: int) -> InputRows:
     known = saved.get("input") or {}
-    shape = known.get("shape") or {}
     settings = saved.get("cfg") or {}
     return InputRows(
         path,
-        Shape(shape.get("delimiter"), shape.get("encoding")),
+        Shape.of(known),
         limit=known.get("limit"),
         answered=answered,
         whole=bool(settings.get("prompt") or settings.get("messages")),

@@ -193,10 +193,10 @@ def _may_be_there(name: Path | str) -> bool:
 
 async def _read_input(found: Verification, path: Path, known: Mapping[str, Any]) -> None:
     """Every line that is not blank has a result, and no result has another line."""
-    limit, shape = known.get("limit"), known.get("shape") or {}
+    limit = known.get("limit")
     found.missing = Finding()
     ordinal = -1
-    rows = open_lines(path, Shape(shape.get("delimiter"), shape.get("encoding")))
+    rows = open_lines(path, Shape.of(known))
     found.noun = rows.noun
     async with rows as source:
         async for lines in source:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from ..errors import InputError
 
@@ -34,11 +34,17 @@ def _gzip(packed: BinaryIO) -> tuple[Readable, tuple[type[Exception], ...]]:
 
 
 def _zstandard(packed: BinaryIO) -> tuple[Readable, tuple[type[Exception], ...]]:
-    try:  # loaded where it is used; Python has it from 3.14 on
+    module = zstd()
+    return module.ZstdFile(packed), (module.ZstdError,)
+
+
+def zstd() -> Any:
+    """The module that packs and unpacks zstd; loaded where it is used."""
+    try:  # Python has it from 3.14 on
         from compression import zstd  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         from backports import zstd
-    return zstd.ZstdFile(packed), (zstd.ZstdError,)
+    return zstd
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The nouns of an input that may be a table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 Type = Literal["text", "integer", "number", "boolean", "date", "timestamp", "json", "binary"]
 Noun = Literal["line", "row"]
@@ -13,6 +14,12 @@ class Shape:
 
     delimiter: str | None = None
     encoding: str | None = None
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Self:
+        """The shape in which a checkpoint says that its input was read."""
+        shape = saved.get("shape") or {}
+        return cls(shape.get("delimiter"), shape.get("encoding"))
 
 
 PLAIN = Shape()

@@ -55,11 +55,11 @@ def resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, 
         if not isinstance(target, str) or target in seen:
             return None
         seen.add(target)
-        found = _at(root, target)
+        found = at(root, target)
     return found if isinstance(found, Mapping) else None
 
 
-def _at(root: Mapping[str, Any], target: str) -> Any:
+def at(root: Mapping[str, Any], target: str) -> Any:
     """What a JSON pointer such as ``#/$defs/Name`` points to."""
     if target != "#" and not target.startswith("#/"):
         return None
@@ -169,7 +169,7 @@ def _strict_parts(
 def _without_ref(made: dict[str, Any], root: Mapping[str, Any], inlined: tuple[str, ...]) -> Any:
     """A reference stands alone; what is said beside it goes to a copy of what it points to."""
     target = made["$ref"]
-    found = _at(root, target)
+    found = at(root, target)
     if target in inlined or not isinstance(found, Mapping):
         return {"$ref": target}
     beside = {key: part for key, part in made.items() if key != "$ref"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import DiskError, UsageError
+from ..inputs.packing import zstd
 from ..outputs.disk import BLOCK, DISK, NEW, Disk, sibling
 
 
@@ -69,17 +70,9 @@ def packed(file: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
     if suffix == ".gz":
         packer = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
     else:
-        packer = _zstd().ZstdFile(file, "wb")
+        packer = zstd().ZstdFile(file, "wb")
     with packer:
         yield cast("BinaryIO", packer)
-
-
-def _zstd() -> Any:
-    try:  # Python has it from 3.14 on
-        from compression import zstd  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        from backports import zstd
-    return zstd
 
 
 def cannot_write(path: Path, error: OSError) -> DiskError:

@@ -7,6 +7,7 @@ refers to itself) becomes JSON text, so that nothing is lost.
 from collections.abc import Mapping
 from typing import Any
 
+from ..inputs.strictness import at
 from .types import BOOLEAN, INTEGER, JSON, NUMBER, TEXT, Column, Type
 
 _SCALARS = {"string": TEXT, "integer": INTEGER, "number": NUMBER, "boolean": BOOLEAN}
@@ -31,7 +32,7 @@ def type_of(schema: Any, root: Mapping[str, Any], within: frozenset[str] = froze
     if isinstance(reference := schema.get("$ref"), str):
         if reference in within:
             return JSON
-        return type_of(_resolve(reference, root), root, within | {reference})
+        return type_of(at(root, reference), root, within | {reference})
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
             return _only(schema[choice], root, within)
@@ -76,13 +77,3 @@ def _type_of_values(schema: Mapping[str, Any]) -> Type:
     values = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else []
     kinds = {_VALUES.get(type(value), JSON) for value in values if value is not None}
     return kinds.pop() if len(kinds) == 1 else JSON
-
-
-def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
-    """The part of ``root`` that a reference within it names; None for any other."""
-    head, *steps = reference.split("/")
-    found: Any = root if head == "#" else None
-    for step in steps:
-        name = step.replace("~1", "/").replace("~0", "~")
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
