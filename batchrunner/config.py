@@ -178,6 +178,22 @@ class Settings(BaseModel):
     accept_config_change: bool = Field(
         default=False, description="go on with results that were made with other settings"
     )
+    max_cost: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="most US dollars for answers, in all runs"
+    )
+    max_tokens_total: int | None = Field(
+        None, ge=1, description="most tokens of prompts and answers together, in all runs"
+    )
+    deadline: str | None = Field(
+        None, min_length=1, description="when to end: 06:00, 2026-12-01T06:00, or after 90m"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="progress where there is no terminal: lines of text or of JSON"
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port of 127.0.0.1 that serves Prometheus metrics"
+    )
+    telemetry: bool = Field(default=False, description="send traces and metrics by OpenTelemetry")
     durability: Literal["strict", "normal", "process"] = Field(
         "normal", description="how often results are synced to the disk: each write, 200 ms, never"
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .stats import Latency
+from .histogram import Histogram
 
 ENOUGH = 100  #: answers before one can say what is late
 LATE = 0.99  #: of the answers came sooner
@@ -14,7 +14,7 @@ class Hedge:
     """The time within which nearly all answers came."""
 
     patience: float | None = field(init=False, default=None)  #: seconds; None: not known yet
-    _latency: Latency = field(init=False, default_factory=Latency)
+    _latency: Histogram = field(init=False, default_factory=Histogram)
     _answers: int = field(init=False, default=0)
 
     def learn(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import anyio
 import anyio.to_thread
 
+from .caps import Caps
 from .config import Settings
 from .identity import compare, is_done
 from .model import Failure, Result
@@ -28,6 +29,7 @@ from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
 from .stats import Stats
+from .timeline import Timeline
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Ledger:
     answered_by: dict[str, Counter[str]] = field(
         default_factory=lambda: defaultdict(Counter)
     )  #: which models, by the name asked for
+    caps: Caps = field(default_factory=Caps)
+    timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
@@ -106,12 +110,19 @@ class Ledger:
             stats = restore(path, {}) + _withdrawn(saved)
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
-        if saved.get("cfg_fp") == settings.fingerprint:
-            ledger.input_ = saved.get("input") or {}
-        for name, models in (saved.get("answered_by") or {}).items():
-            ledger.answered_by[name] = Counter(models)
+        ledger._recall(saved)
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
         return ledger
+
+    def _recall(self, saved: Mapping[str, Any]) -> None:
+        """Go on with what only the checkpoint knows."""
+        if saved.get("cfg_fp") == self.settings.fingerprint:
+            self.input_ = saved.get("input") or {}
+        for name, models in (saved.get("answered_by") or {}).items():
+            self.answered_by[name] = Counter(models)
+        if "timeline" in saved:  # since version 0.2
+            self.timeline = Timeline.from_json(saved["timeline"])
+            self.caps = Caps.from_json(saved["caps"])
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
@@ -141,6 +152,8 @@ class Ledger:
         self.stats.add(result)
         if result.usage is not None and result.usage.model:
             self.answered_by[result.job.model][result.usage.model] += 1
+        if result.usage is not None and (cap := result.job.answer_tokens) is not None:
+            self.caps.add(result.usage.model, cap)
         offset = self.journal.appended
         await self.journal.append(line)
         return offset
@@ -160,12 +173,14 @@ class Ledger:
             "cfg": self.settings.meaning,
             "models": self.stats.models,
             "answered_by": self.answered_by,
+            "caps": self.caps.as_json(),
             "providers": {target.name: target.kind for target in self.settings.targets},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
+            "timeline": self.timeline.as_json(),
         }
         content = checkpoint.encode(fields)
         await self.journal.sync()

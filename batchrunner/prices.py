@@ -1,10 +1,13 @@
 """What tokens cost, by the price list of genai-prices. No network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Self
 
 from .model import Usage
 from .stats import RegionUsage, Tokens
+from .targets import Target
 
 MANY = 10_000_000  #: tokens; no prompt is as long
 
@@ -20,11 +23,27 @@ def cost_usd(usage: RegionUsage, provider: str) -> float | None:
     return round(sum(known), 6) if len(known) == len(costs) else None
 
 
-def costs_usd(
-    regions: Mapping[str, RegionUsage], providers: Mapping[str, str]
-) -> dict[str, float | None]:
-    """The cost of every region, by name."""
-    return {name: cost_usd(usage, providers.get(name, "azure")) for name, usage in regions.items()}
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """What every region charges."""
+
+    providers: Mapping[str, str] = field(default_factory=dict)  #: of each region: its kind
+
+    @classmethod
+    def of(cls, targets: Iterable[Target]) -> Self:
+        """The prices of configured regions."""
+        return cls({target.name: target.kind for target in targets})
+
+    def regions(self, usages: Mapping[str, RegionUsage]) -> dict[str, float | None]:
+        """The cost of every region, by name; None where a model has no known price."""
+        return {name: cost_usd(use, self._provider(name)) for name, use in usages.items()}
+
+    def answer(self, region: str, model: str, usage: Usage) -> float | None:
+        """The cost of one answer of a region; None where the model has no known price."""
+        return price(model, usage, self._provider(region))
+
+    def _provider(self, region: str) -> str:
+        return self.providers.get(region, "azure")
 
 
 def price(model: str, usage: Usage, provider: str = "openai") -> float | None:

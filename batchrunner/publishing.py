@@ -18,16 +18,13 @@ RUNNING = Stop(0, "running, or killed while it did")
 
 
 def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) -> Summary:
-    from . import prices  # the list is large
-
     progress, ledger = supervisor.progress(), supervisor.ledger
-    providers = {target.name: target.kind for target in settings.targets}
     return Summary(
         progress=progress,
         output=ledger.path,
         wall_s=ledger.wall_before + progress.wall_s,
-        cost_usd=prices.costs_usd(progress.stats.regions, providers),
-        configured=tuple(providers),
+        cost_usd=progress.cost_usd,
+        configured=tuple(target.name for target in settings.targets),
         stop=stop,
         warnings=tuple(ledger.warnings),
     )

@@ -3,39 +3,19 @@
 The same numbers come from results as they happen, from a results file, or from many machines.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from .examples import Examples
+from .histogram import Histogram
 from .model import CANCELLED, INVALID, OVERTAKEN, Attempt, Result, Usage
 from .policy.answer import usage_of
 from .policy.router import MAY_BE_BILLED
 
 #: outcomes without an answer, that may have been billed all the same
 AMBIGUOUS = (*MAY_BE_BILLED, CANCELLED, OVERTAKEN)
-STEP = math.log(1.05)  #: latencies are kept to within five percent
-
-
-@dataclass(slots=True)
-class Latency:
-    """How long answers took: counts in bins that grow by five percent."""
-
-    bins: Counter[int] = field(default_factory=Counter)
-
-    def add(self, seconds: float) -> None:
-        """Count one answer."""
-        self.bins[math.floor(math.log(max(seconds, 1e-4)) / STEP)] += 1
-
-    def quantile(self, share: float) -> float | None:
-        """The seconds within which ``share`` of the answers came; None before the first."""
-        left = share * self.bins.total()
-        for bin_, count in sorted(self.bins.items()):
-            left -= count
-            if left <= 0:
-                return float(f"{math.exp((bin_ + 0.5) * STEP):.3g}")
-        return None
 
 
 @dataclass(slots=True)
@@ -46,6 +26,7 @@ class Tokens:
     prompt: int = 0
     completion: int = 0
     cached: int = 0
+    lengths: Histogram = field(default_factory=Histogram)  #: tokens of its answers
 
     def add(self, usage: Usage) -> None:
         """Count one answer."""
@@ -53,6 +34,8 @@ class Tokens:
         self.prompt += usage.prompt
         self.completion += usage.completion
         self.cached += usage.cached
+        if usage.completion:
+            self.lengths.add(usage.completion)
 
 
 @dataclass(slots=True)
@@ -65,7 +48,7 @@ class RegionUsage:
     throttled: Counter[str] = field(default_factory=Counter)  #: by cause
     errors: Counter[str] = field(default_factory=Counter)  #: by outcome
     models: dict[str, Tokens] = field(default_factory=dict)
-    latency: Latency = field(default_factory=Latency)
+    latency: Histogram = field(default_factory=Histogram)  #: seconds of its answers
     throttled_s: float = 0.0
     peak_in_flight: int = 0
 
@@ -104,21 +87,28 @@ class Stats:
     failed: int = 0
     reasks: int = 0  #: calls for jobs of which an answer had broken the schema
     codes: Counter[str] = field(default_factory=Counter)  #: of the failures
+    examples: Examples = field(default_factory=Examples)  #: some of them, by code
     regions: dict[str, RegionUsage] = field(default_factory=dict)
     reused: int = 0  #: jobs for which nothing was sent: the same request had its last word
 
     def add(self, result: Result) -> None:
         """Take in the last word on one job."""
-        code = None if result.failure is None else result.failure.code
+        failure = result.failure
+        code = None if failure is None else failure.code
         self._fold(result.attempts, code, result.usage)
         self.reused += result.reused
+        if failure is not None:
+            self.examples.add(failure.code, result.job.id, result.region, failure.message)
 
     def add_line(self, line: Mapping[str, Any]) -> None:
         """Take in a line of a results file, as decoded JSON."""
         attempts = [_attempt(attempt) for attempt in line["attempts"]]
-        code = line["error"] and line["error"]["code"]
+        error = line["error"]
+        code = error and error["code"]
         self._fold(attempts, code, None if code else usage_of(line["response"]["body"]))
         self.reused += line.get("reused", False)
+        if error:
+            self.examples.add(code, line["custom_id"], line["region"], error["message"])
 
     def add_unread(self, *, is_failure: bool) -> None:
         """Count a job of whose line nothing more is known."""
@@ -138,6 +128,7 @@ class Stats:
         code, attempts = line["error"]["code"], line["attempts"]
         self.failed -= 1
         self.codes[code] -= 1
+        self.examples.remove(code, line["custom_id"])
         self.reused -= line.get("reused", False)
         if attempts:
             self.region(attempts[-1]["region"]).failed -= 1
@@ -216,7 +207,9 @@ class Stats:
         stats = cls(
             saved["ok"], saved["failed"], saved.get("reasks", 0), codes=Counter(saved["codes"])
         )
-        stats.reused = saved.get("reused", 0)  # earlier versions knew no such thing
+        # earlier versions knew no such things
+        stats.reused = saved.get("reused", 0)
+        stats.examples = Examples(dict((saved.get("examples") or {}).get("by_code") or {}))
         for name, region in saved["regions"].items():
             stats.regions[name] = RegionUsage(
                 calls=region["calls"],
@@ -224,10 +217,8 @@ class Stats:
                 failed=region["failed"],
                 throttled=Counter(region["throttled"]),
                 errors=Counter(region["errors"]),
-                models={model: Tokens(**tokens) for model, tokens in region["models"].items()},
-                latency=Latency(
-                    Counter({int(bin_): n for bin_, n in region["latency"]["bins"].items()})
-                ),
+                models={model: _tokens(tokens) for model, tokens in region["models"].items()},
+                latency=Histogram.from_json(region["latency"]),
                 throttled_s=region["throttled_s"],
                 peak_in_flight=region["peak_in_flight"],
             )
@@ -247,12 +238,19 @@ def _attempt(saved: Mapping[str, Any]) -> Attempt:
     )
 
 
+def _tokens(saved: Mapping[str, Any]) -> Tokens:
+    lengths = Histogram.from_json(saved.get("lengths") or {"bins": {}})  # since version 0.2
+    return Tokens(**{**saved, "lengths": lengths})
+
+
 def _add(total: Any, part: Any) -> None:
     """Add the numbers of ``part`` to ``total``, field by field, all the way down."""
     for name in part.__slots__:
         mine, other = getattr(total, name), getattr(part, name)
         if isinstance(mine, Counter):
             mine.update(other)
+        elif isinstance(mine, Examples):
+            mine.merge(other)
         elif isinstance(mine, dict):
             for key, value in other.items():
                 _add(mine.setdefault(key, type(value)()), value)

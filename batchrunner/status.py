@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from . import prices
 from .errors import UsageError
 from .ledger import restore
 from .outputs import checkpoint, foreign
 from .outputs.lock import holder
 from .policy.answer import usage_of
+from .prices import PriceList
 from .stats import RegionUsage, Stats, Tokens
 from .summary import Progress, Stop, Summary
 
@@ -40,7 +40,7 @@ def status(output: Path) -> tuple[Summary, str | None]:
         progress=Progress(total=total, resumed=0, wall_s=0.0, stats=stats, regions=()),
         output=output,
         wall_s=saved.get("wall_s") or 0.0,
-        cost_usd=prices.costs_usd(stats.regions, providers),
+        cost_usd=PriceList(providers).regions(stats.regions),
         configured=tuple(providers),
         stop=None if saved.get("complete") else Stop(0, _unfinished(saved, writer)),
     )
@@ -67,7 +67,7 @@ def _of_batch(output: Path) -> Summary:
         progress=Progress(stats.ok + stats.failed, 0, 0.0, stats, ()),
         output=output,
         wall_s=0.0,
-        cost_usd=prices.costs_usd(stats.regions, {BATCH: "openai"}),
+        cost_usd=PriceList({BATCH: "openai"}).regions(stats.regions),
         configured=(BATCH,),
         stop=None if left is None else Stop(0, left),
     )

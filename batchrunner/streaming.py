@@ -8,14 +8,13 @@ import anyio.to_thread
 import orjson
 
 from . import runner
-from .batch import defaults
 from .config import Settings, require_targets
 from .environment import load_settings
 from .errors import BatchrunnerError, ConfigError, InputError, NoTargetError, raise_first
 from .fleet import open_caller
 from .inputs.contents import filled
 from .inputs.jsonl import BadLine, parse
-from .inputs.tokens import counter
+from .intake import counter, defaults
 from .model import Job, Result
 
 
@@ -64,7 +63,7 @@ async def stream(
 async def _jobs(lines: Iterable[Mapping[str, Any]], settings: Settings) -> AsyncIterator[Job]:
     """Never waits, so that many workers can share it."""
     given = defaults(settings)
-    count = counter() if settings.count_tokens else None
+    count = counter(settings)
     for number, line in enumerate(lines):
         job = parse(_encoded(line, number), number, given, count=count)
         if isinstance(job, BadLine):

@@ -1,14 +1,16 @@
 """What a run looks like from outside: while it goes on, and when it has ended. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .model import OVERTAKEN
 from .policy.region import RegionStatus
+from .prices import PriceList
 from .stats import RegionUsage, Stats
 from .targets import OPENAI
+from .timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,13 @@ class Progress:
     waiting: int = 0  #: jobs that wait for a region to open
     held_back: str = ""  #: which bound keeps plain OpenAI from taking more
     note: str = ""  #: what holds the whole run up, in words
+    timeline: Timeline = field(default_factory=Timeline)  #: of all runs
+    prices: PriceList = field(default_factory=PriceList)
+
+    @property
+    def cost_usd(self) -> dict[str, float | None]:
+        """The cost so far, of all runs, by region; None where a model has no known price."""
+        return self.prices.regions(self.stats.regions)
 
     @property
     def done(self) -> int:
@@ -174,6 +183,8 @@ class Summary:
                 for share in (0.5, 0.95, 0.99)
             },
             "state": _state(status),
+            "rpm": None if status is None else status.rpm,
+            "tpm": None if status is None else status.tpm,
         }
 
 

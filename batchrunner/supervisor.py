@@ -7,8 +7,9 @@ more is started, and requests in flight are waited for, since they are paid.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
@@ -19,6 +20,7 @@ from .inputs.feed import Feed
 from .inputs.jsonl import BadLine
 from .ledger import Ledger
 from .model import Failure, Job, Result
+from .prices import PriceList
 from .reuse import Reuse
 from .summary import Progress, Stop
 from .twins import Twins
@@ -28,6 +30,7 @@ LOOK_EVERY = 0.25  #: seconds between two looks of a view
 DRAIN = 25.0  #: seconds that requests in flight are given after a signal
 
 Watch = Callable[[Progress], None]
+Beside = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Supervisor:
     total: int
     workers: int
     watch: Watch
+    prices: PriceList = field(default_factory=PriceList)
+    beside: list[Beside] = field(default_factory=list)  #: what goes on until the jobs are done
     outage_wait: float = 600.0  #: seconds without an answer, all regions being down, that end it
     stopped: Stop | None = None
     _resumed: int = field(init=False)
@@ -75,7 +80,7 @@ class Supervisor:
     async def run(self) -> None:
         """Answer every job, or stop early and say why in ``stopped``."""
         async with anyio.create_task_group() as group:
-            for beside in (self._look, self._save, self._gate.watch):
+            for beside in [self._look, self._save, self._gate.watch, *self.beside]:
                 group.start_soon(beside)
             with self._work:
                 hurry = self.caller.pool.hurry
@@ -122,6 +127,8 @@ class Supervisor:
             waiting=pool.waiting,
             held_back=pool.held_back,
             note=self._note(),
+            timeline=self.ledger.timeline,
+            prices=self.prices,
         )
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
@@ -157,6 +164,8 @@ class Supervisor:
             if (death := self.ledger.journal.death) is not None:
                 raise death  # nothing more can be written: send nothing more
             progress = self.progress()
+            at = self.ledger.wall_before + progress.wall_s
+            self.ledger.timeline.look(at, progress.stats, progress.regions)
             self.watch(progress)
             if progress.done != done or not progress.is_outage:
                 done, since = progress.done, clock()

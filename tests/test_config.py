@@ -58,6 +58,12 @@ OTHER = {
     "restart": True,
     "repair": True,
     "accept_config_change": True,
+    "max_cost": 12.5,
+    "max_tokens_total": 1_000_000,
+    "deadline": "06:00",
+    "log_format": "json",
+    "metrics_port": 9464,
+    "telemetry": True,
     "durability": "strict",
     "disk_wait": 5.0,
 }

@@ -16,7 +16,8 @@ import typer.main
 
 import batchrunner
 from batchrunner import errors
-from batchrunner.cli import _name_scenario, app
+from batchrunner.cli import _name_scenario
+from batchrunner.cli.app import app
 from batchrunner.policy.verdict import Verdict
 from batchrunner.simulator import order, parse, prompt_digest, validate
 from batchrunner.simulator.faults import KINDS, Fault

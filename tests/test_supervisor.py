@@ -14,6 +14,7 @@ from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.feed import Feed
 from batchrunner.stats import Stats
 from batchrunner.supervisor import Supervisor
+from batchrunner.timeline import Timeline
 from tests.test_scenarios import region, scenario
 from tests.world import MODEL, World
 
@@ -25,6 +26,7 @@ class Memory:
 
     def __init__(self, crowding=lambda: None):
         self.stats = Stats()
+        self.timeline, self.wall_before = Timeline(), 0.0
         self.journal = SimpleNamespace(records=0, stalled=None, death=None, hurry=lambda: None)
         self.settings = SimpleNamespace(disk_wait=600.0)
         self.crowding = crowding

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from batchrunner.stats import Stats
 from batchrunner.summary import Progress, Stop, Summary
 from batchrunner.terminal import printable, printable_lines
+from batchrunner.views.ending import show
 from batchrunner.views.progress import watching
-from batchrunner.views.report import show
 
 ESCAPES = {
     "title": "\x1b]0;owned\x07",

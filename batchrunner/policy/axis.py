@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from .discovery import USED, Discovery
-from .ratelimit import Advertised, Limit
+from .ratelimit import MINUTE, Advertised, Limit
 from .window import UNLIMITED, Window
 
 SLACK = 0.05  #: seconds on the way; the service counts a request when it arrives
@@ -39,6 +39,13 @@ class Axis:
     def is_free(self) -> bool:
         """Whether no limit is known, neither named nor found."""
         return not self._limited
+
+    @property
+    def per_minute(self) -> float | None:
+        """The limit, be it named or found; None where none is known."""
+        if self.limit is not None:
+            return self.limit.pace * MINUTE
+        return None if self.is_free else self.found.limit.pace * MINUTE
 
     def adopt(self, now: float) -> None:
         """Keep to the limits that hold now, in units of ours.

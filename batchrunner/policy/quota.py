@@ -55,6 +55,16 @@ class Quota:
         return self._requests.limit is not None or self._tokens.limit is not None
 
     @property
+    def requests_per_minute(self) -> float | None:
+        """What is known of the limit; None where nothing is."""
+        return self._requests.per_minute
+
+    @property
+    def tokens_per_minute(self) -> float | None:
+        """The same for tokens, as the service counts them."""
+        return self._tokens.per_minute
+
+    @property
     def largest(self) -> float:
         """Tokens of the largest request that can ever pass, as far as is known."""
         return self._tokens.largest

@@ -21,6 +21,9 @@ class RegionStatus:
     limit: int
     peak_in_flight: int
     throttled_s: float
+    use: float = 0.0  #: share of its most used limit that is taken, from 0 to 1
+    rpm: float | None = None  #: requests per minute that it is known to take
+    tpm: float | None = None  #: tokens per minute
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,4 +100,7 @@ class Region:
             limit=self.adaptive.limit,
             peak_in_flight=self.peak,
             throttled_s=self.quota.throttled - (opens_in if state == "throttled" else 0.0),
+            use=self.quota.use(now),
+            rpm=self.quota.requests_per_minute,
+            tpm=self.quota.tokens_per_minute,
         )

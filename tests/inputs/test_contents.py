@@ -3,10 +3,10 @@
 import orjson
 import pytest
 
-from batchrunner.batch import defaults
 from batchrunner.config import Settings
 from batchrunner.errors import ConfigError
 from batchrunner.inputs.contents import filled, template
+from batchrunner.intake import defaults
 
 MESSAGES = [{"role": "user", "content": "Name {{ title }}."}]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchrunner.cli import app
+from batchrunner.cli.app import app
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.security.commands import KEY, regions, start
 from tests.test_wire import BROKEN, SILENT

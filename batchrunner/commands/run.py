@@ -1,0 +1,89 @@
+"""The main job."""
+
+import gc
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import orjson
+
+from ..batch import run_async
+from ..config import Settings, read_settings
+from ..endpoints import shown
+from ..environment import load_settings
+from ..errors import UsageError
+from ..inputs.opening import refuse_shape
+from ..summary import Summary
+from ..views.ending import show
+from ..views.progress import watching
+from .simulate import scenario_of
+from .talk import tell
+
+#: Objects more than at the collector's last search that make it search again. What a job is made
+#: of is freed as soon as nobody refers to it; the usual 700 are exceeded whenever some requests
+#: set out together, and the search took six of a hundred instructions of a run.
+YOUNG = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that a run is about, as the command line names them."""
+
+    input: str
+    output: str | None
+    env: Path | None
+    config: Path | None
+    scenario: str | None  #: None: no simulator; empty: the scenario of the package
+
+
+def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:
+    """Run the jobs of a file; returns the exit code."""
+
+    async def answer(settings: Settings) -> Summary:
+        if options.get("max_reasks") is not None and not settings.schema_file:
+            raise UsageError(
+                "--max-reasks is for answers that break a schema: add --schema, or leave it out"
+            )
+        with watching(quiet=quiet) as watch:
+            return await run_async(
+                files.input,
+                files.output,
+                settings,
+                watch=watch,
+                tell=(lambda _: None) if quiet else tell,
+                catch_signals=True,
+            )
+
+    async def main() -> tuple[Summary, dict[str, Any]]:
+        if files.scenario is None:
+            settings = load_settings(options, files.env, files.config)
+            _tell_proxy(settings)
+            return await answer(settings), {}
+        from ..simulator.server import serve
+
+        async with serve(scenario_of(files.scenario)) as simulation:
+            summary = await answer(read_settings(options, simulation.environ(), {}))
+            return summary, {"simulator": simulation.statistics()}
+
+    refuse_shape(files.input, options)
+    gc.set_threshold(YOUNG)
+    summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
+    with suppress(OSError):  # who stopped reading does not change how the run ended
+        if quiet and summary.stop is not None:
+            sys.stderr.write(f"batchrunner: stopped early: {summary.stop.reason}\n")
+        elif not quiet:
+            show(summary)
+        if as_json:
+            sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
+            sys.stdout.buffer.flush()
+    return summary.exit_code
+
+
+def _tell_proxy(settings: Settings) -> None:
+    """Keys and prompts take a way that nobody must overlook."""
+    if settings.proxy_url is not None:
+        tell(f"through the proxy {shown(settings.proxy_url)}")
