@@ -32,6 +32,11 @@ class Defaults:
     params: str | None = None  #: the column with a row's own parameters
     id_column: str | None = None  #: an empty one numbers the rows
 
+    @property
+    def adds_levels(self) -> bool:
+        """Whether a body may be nested more deeply than its line."""
+        return self.template is not None or self.response_format is not None
+
     def missing(self, there: Sequence[str]) -> str | None:
         """What is wrong with a table of these columns; known before one of its rows is read."""
         for option, column in (("--params", self.params), ("--id-column", self.id_column)):

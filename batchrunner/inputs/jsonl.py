@@ -24,10 +24,10 @@ from .defaults import NO_DEFAULTS, Defaults, Template
 from .request import INPUT_OF, PATHS, REFUSED, check, check_model
 from .sameness import request_of
 from .special import id_column, params_of
-from .strict import RefusedError, dump, kind, load, quoted
+from .strict import RefusedError, dump, kind, load, may_be_deep, quoted
 from .tokens import Count
 
-Parts = tuple[str, str, str, bytes, int | None]  #: id, path, model, body, answer tokens
+Parts = tuple[str, str, str, dict[str, Any]]  #: id, path, model, body
 
 _LONGEST_ID = 512
 _ENVELOPE = frozenset({"method", "url", "body"})  # and an id, which is taken away first
@@ -68,12 +68,21 @@ def parse(
     """
     mark = mark or fingerprint(line)
     try:
-        name, path, model, body, answer_tokens = read(line, ordinal, defaults)
+        name, path, model, values = read(line, ordinal, defaults)
+        body = dump(values)
     except RefusedError as refused:
         return BadLine(ordinal, mark, _id_of(line, defaults) or str(ordinal), str(refused))
     tokens = None if count is None else count(path, model, body)
-    request = request_of(path, model, body)
-    return Job(ordinal, mark, name, path, model, body, answer_tokens, tokens, request)
+    most, request = answer_tokens(values, path), request_of(path, model, values)
+    return Job(ordinal, mark, name, path, model, body, most, tokens, request)
+
+
+def examine(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str]:
+    """Id and model of the job on ``line``; or a ``RefusedError``, where ``parse`` finds no job."""
+    name, _, model, body = read(line, ordinal, defaults)
+    if defaults.adds_levels or may_be_deep(line):
+        dump(body)
+    return name, model
 
 
 def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:
@@ -98,7 +107,7 @@ def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:
     if defaults is not NO_DEFAULTS:
         fill(values, path, defaults)
     name = str(ordinal) if id_ is None else id_
-    return name, path, model, dump(values), answer_tokens(values, path)
+    return name, path, model, values
 
 
 def _read_row(row: dict[str, Any], ordinal: int, defaults: Defaults, template: Template) -> Parts:
@@ -115,7 +124,7 @@ def _read_row(row: dict[str, Any], ordinal: int, defaults: Defaults, template: T
     check_model(model)
     fill(body, path, defaults)
     name = str(ordinal) if id_ is None else id_
-    return name, path, model, dump(body), answer_tokens(body, path)
+    return name, path, model, body
 
 
 def _take_id(values: dict[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ exception: a model writes its answer in the order of a schema, and reads tools i
 reasoning is asked for before the verdict and where behind it, that is not the same request.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -14,12 +15,9 @@ import orjson
 _ORDERED = ("response_format", "text", "tools", "functions")  #: members that hold schemas
 
 
-def request_of(path: str, model: str, body: bytes) -> str:
-    """BLAKE2b-128 of a request, 32 hex digits; ``body`` is what ``strict.dump`` gave."""
-    values: dict[str, Any] = orjson.loads(body)
-    for name in _ORDERED:
-        if name in values:
-            values[name] = orjson.Fragment(orjson.dumps(values[name]))
-    canonical = orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+def request_of(path: str, model: str, body: Mapping[str, Any]) -> str:
+    """BLAKE2b-128 of a request, 32 hex digits; ``body`` is one that ``strict.dump`` takes."""
+    kept = {name: orjson.Fragment(orjson.dumps(body[name])) for name in _ORDERED if name in body}
+    canonical = orjson.dumps({**body, **kept} if kept else body, option=orjson.OPT_SORT_KEYS)
     whole = b"\0".join((path.encode(), model.encode(), canonical))
     return blake2b(whole, digest_size=16).hexdigest()

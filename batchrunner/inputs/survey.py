@@ -11,7 +11,7 @@ from ..errors import InputError
 from .defaults import NO_DEFAULTS, Defaults
 from .duplicates import Seen
 from .identity import Identity, identify
-from .jsonl import fingerprint, read
+from .jsonl import examine, fingerprint
 from .opening import open_lines
 from .shape import PLAIN, Noun, Shape
 from .strict import RefusedError
@@ -94,7 +94,7 @@ async def survey(
     def look(ordinal: int, line: bytes) -> None:
         is_done = done is not None and done(ordinal, fingerprint(line))
         try:
-            name, _, model, _, _ = read(line, ordinal, defaults)
+            name, model = examine(line, ordinal, defaults)
         except RefusedError as refused:
             _note(found, ordinal, str(refused))
             return
@@ -155,7 +155,7 @@ async def _confirm(  # noqa: PLR0913, PLR0917 - it looks at all of it once more
 
     def compare(ordinal: int, line: bytes) -> None:
         try:
-            name, *_ = read(line, ordinal, defaults)
+            name, _ = examine(line, ordinal, defaults)
         except RefusedError:
             return
         if seen.hashed(name) in suspects:

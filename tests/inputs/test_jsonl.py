@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchrunner.inputs.defaults import Defaults
-from batchrunner.inputs.jsonl import BadLine, fingerprint, parse
+from batchrunner.inputs.defaults import NO_DEFAULTS, Defaults
+from batchrunner.inputs.jsonl import BadLine, examine, fingerprint, parse
 from batchrunner.inputs.sameness import request_of
-from batchrunner.inputs.strict import LONGEST
+from batchrunner.inputs.strict import LONGEST, RefusedError
 from batchrunner.model import Job
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -53,9 +53,7 @@ def test_every_form_says_the_same(form):
         path="/chat/completions",
         model="m",
         body=b'{"messages":[{"role":"user","content":"Hello"}]}',
-        request=request_of(
-            "/chat/completions", "m", b'{"messages":[{"role":"user","content":"Hello"}]}'
-        ),
+        request=request_of("/chat/completions", "m", {"messages": HELLO}),
     )
 
 
@@ -258,6 +256,9 @@ def test_a_line_that_is_no_job_is_told_why(raw, reason):
     assert isinstance(bad, BadLine), bad
     assert bad.reason.startswith(reason)
     assert (bad.ordinal, bad.fingerprint) == (3, fingerprint(raw))
+    with pytest.raises(RefusedError) as refused:  # before anything is sent, too
+        examine(raw, 3, NO_DEFAULTS)
+    assert str(refused.value) == bad.reason
 
 
 @pytest.mark.parametrize(
@@ -321,6 +322,14 @@ def test_a_number_is_kept_as_it_is_or_refused(number, before):
         assert body(result)["x"] == number
     else:
         assert "holds a number beyond 64 bits" in result.reason
+
+
+@pytest.mark.parametrize("given", [NO_DEFAULTS, Defaults(response_format={"type": "json_schema"})])
+def test_a_line_of_many_short_lists_is_a_job_before_and_after(given):
+    raw = line(x=[[1]] * 300)
+
+    assert isinstance(parse(raw, 0, given), Job)
+    assert examine(raw, 0, given) == ("0", "m")
 
 
 def test_a_line_may_be_nested_deeply_enough_for_any_schema():
