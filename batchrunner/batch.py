@@ -40,6 +40,7 @@ from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
+from .telemetry.endpoint import serving
 
 
 def run(
@@ -79,6 +80,7 @@ async def run_async(  # noqa: PLR0913 - the front door
     _raise_file_limit()
     async with (
         listening(enabled=catch_signals) as signals,
+        serving(settings.metrics_port, datetime.now(UTC).timestamp()) as show,
         staged(input_) as source,
         _reusing(settings, path) as reuse,
     ):
@@ -100,6 +102,7 @@ async def run_async(  # noqa: PLR0913 - the front door
                 await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
             async with _supervise(found, settings, given, ledger, watch) as supervisor:
                 supervisor.use(reuse)
+                show(supervisor.progress)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:

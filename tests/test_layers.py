@@ -47,6 +47,7 @@ LAYERS = """
     pool hedge answers caller runner fleet
 
     paths identity summary ledger gate reuse twins supervisor signals publishing
+    telemetry telemetry.metrics telemetry.scraping telemetry.endpoint
     verify status
 
     tables
