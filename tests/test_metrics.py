@@ -24,8 +24,9 @@ from batchrunner.stats import RegionUsage, Stats, Tokens
 from batchrunner.summary import Progress
 from batchrunner.telemetry.endpoint import serving
 from batchrunner.telemetry.metrics import BUCKETS, RunCollector
+from tests.security.commands import KEY
 from tests.simulator.talk import quick
-from tests.test_docs import ROOT
+from tests.test_docs import ROOT, in_code, table
 
 PAGE = ROOT / "docs" / "telemetry.md"
 
@@ -289,7 +290,7 @@ def jobs(tmp_path):
 async def test_a_run_can_be_watched_and_the_port_is_closed_after_it(jobs, port):
     """It is scraped while it goes on; at the end the numbers are those of the summary."""
     seen = []
-    async with serve(validate({"regions": [{"name": "eastus", "key": "k1", **quick()}]})) as sim:
+    async with serve(validate({"regions": [{"name": "eastus", "key": KEY, **quick()}]})) as sim:
         settings = read_settings({"metrics_port": port}, sim.environ(), {})
 
         async def scraper():
@@ -309,7 +310,7 @@ async def test_a_run_can_be_watched_and_the_port_is_closed_after_it(jobs, port):
     assert summary.exit_code == 0
     texts = [text for text in seen if text]
     assert texts
-    assert "CANARY" not in "".join(texts)
+    assert not [secret for secret in ("CANARY", KEY) if secret in "".join(texts)]
     for text in texts:
         samples = parsed(text.partition("\r\n\r\n")[2])
         assert sum(n for key, n in samples.items() if key[0] == "batchrunner_jobs") == 40
@@ -327,3 +328,26 @@ async def test_a_run_whose_port_is_taken_sends_and_writes_nothing(jobs, port):
 
     assert sim.statistics()["eastus"]["calls"] == 0
     assert [path.name for path in jobs.parent.iterdir()] == ["in.jsonl"]
+
+
+# --- what the page says
+
+
+def test_every_metric_is_documented_with_its_type_and_labels_and_no_other():
+    it = usage(throttled=Counter(tokens=2))
+    registry, collector = CollectorRegistry(), RunCollector(1e9)
+    registry.register(collector)
+    stats = Stats(ok=2, regions={"eastus": it})
+    collector.show(lambda: progress(stats, [status()]))
+    told = {}
+    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+        name = family.name + ("_total" if family.type == "counter" else "")
+        told[name] = family.type, labels
+
+    rows = {in_code(name): row for name, *row in table(PAGE, "Metrics for Prometheus")}
+    assert {
+        name: (kind, {in_code(label) for label in labels.split(", ")} - {None})
+        for name, (kind, labels, _) in rows.items()
+    } == told
+    assert list(rows) == list(told)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import sys
 import threading
@@ -24,9 +25,11 @@ from batchrunner.telemetry.export import require
 from batchrunner.telemetry.spans import COUNTS, DURATION, SECONDS, TOKENS, Observed
 from tests.collector import attributes, collecting
 from tests.security.commands import KEY, batchrunner
+from tests.test_docs import ROOT
 from tests.test_scenarios import region, scenario
 from tests.world import MODEL, World, job
 
+PAGE = ROOT / "docs" / "telemetry.md"
 CANARY = "CANARY-what-is-asked"
 TARGETS = {
     "eastus": Target(name="eastus", endpoint="https://east.openai.azure.com/", key=KEY),
@@ -236,6 +239,15 @@ async def test_every_request_of_a_run_with_a_sick_region_has_its_span():
 
 
 OUTAGE = {"kind": "outage", "from": 0.0, "until": 30.0, "status": 500}
+
+
+async def test_every_attribute_of_a_span_is_documented_and_no_other():
+    answered = await span_of(reply(ANSWER))
+    failed = await span_of(reply(ERROR, 429))
+    rows = re.findall(r"^\| `([a-z_.]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    told = {*answered.attributes, *failed.attributes}
+    assert {row for row in rows if "." in row} == told
 
 
 # --- over real sockets, from the front door
