@@ -129,7 +129,7 @@ class Timeline:
             },
             [(at, utc) for at, utc in saved["starts"]],
         )
-        for name, (ok, throttled, errors, tokens) in saved["counted"].items():
+        for name, (ok, throttled, errors, tokens) in saved.get("counted", {}).items():
             timeline._counted[name] = ok, throttled, errors, tokens
         return timeline
 

@@ -24,7 +24,7 @@ from batchrunner.stats import RegionUsage, Stats, Tokens
 from batchrunner.summary import Progress
 from batchrunner.telemetry.endpoint import serving
 from batchrunner.telemetry.metrics import BUCKETS, RunCollector
-from tests.security.commands import KEY
+from tests.security.commands import KEY, batchrunner
 from tests.simulator.talk import quick
 from tests.test_docs import ROOT, in_code, table
 
@@ -328,6 +328,18 @@ async def test_a_run_whose_port_is_taken_sends_and_writes_nothing(jobs, port):
 
     assert sim.statistics()["eastus"]["calls"] == 0
     assert [path.name for path in jobs.parent.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.socket
+async def test_the_command_says_what_to_do_about_a_port_that_is_taken(jobs, port):
+    async with serving(port, 0.0):
+        ended = await batchrunner(jobs.parent, "run", jobs, "--simulate", "--metrics-port", port)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"batchrunner: --metrics-port {port}: another program uses it: choose another port, "
+        "or leave the option out\n"
+    )
 
 
 # --- what the page says
