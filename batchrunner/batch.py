@@ -40,6 +40,8 @@ from .reuse import Reuse
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
+from .telemetry.endpoint import serving
+from .telemetry.export import Observe, telling
 
 
 def run(
@@ -79,6 +81,8 @@ async def run_async(  # noqa: PLR0913 - the front door
     _raise_file_limit()
     async with (
         listening(enabled=catch_signals) as signals,
+        telling(telemetry=settings.telemetry) as observe,
+        serving(settings.metrics_port, datetime.now(UTC).timestamp()) as show,
         staged(input_) as source,
         _reusing(settings, path) as reuse,
     ):
@@ -98,8 +102,11 @@ async def run_async(  # noqa: PLR0913 - the front door
             if settings.dedup:
                 jobs = found.jobs + found.bad_count
                 await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
-            async with _supervise(found, settings, given, ledger, watch) as supervisor:
+            async with _supervise(
+                found, settings, given, ledger, watch, observe=observe
+            ) as supervisor:
                 supervisor.use(reuse)
+                show(supervisor.progress)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
@@ -141,11 +148,17 @@ async def _open_ledger(
 
 
 @asynccontextmanager
-async def _supervise(
-    found: Survey, settings: Settings, given: Defaults, ledger: Ledger, watch: Watch
+async def _supervise(  # noqa: PLR0913 - everything that is wired
+    found: Survey,
+    settings: Settings,
+    given: Defaults,
+    ledger: Ledger,
+    watch: Watch,
+    *,
+    observe: Observe,
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    opened = open_caller(settings, ledger.stats, ledger.spent_before)
+    opened = open_caller(settings, ledger.stats, ledger.spent_before, observe)
     async with open_lines(found.path, found.shape) as lines, opened as caller:
         feed = Feed(
             lines,

@@ -1,5 +1,6 @@
 """A few failed jobs for each cause, so that a reader sees what it looks like. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -23,6 +24,13 @@ class Examples:
         """That job runs again."""
         kept = self.by_code.get(code, [])
         kept[:] = [example for example in kept if example["id"] != id_]
+        if not kept:
+            self.by_code.pop(code, None)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> Self:
+        """What a checkpoint holds, which stays as it is."""
+        return cls({code: list(kept) for code, kept in saved["by_code"].items()})
 
     def merge(self, other: Self) -> None:
         """Take in what others saw."""

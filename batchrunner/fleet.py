@@ -20,6 +20,7 @@ from .pool import RegionPool
 from .prices import cost_usd, price
 from .stats import RegionUsage, Stats
 from .targets import OPENAI, Target
+from .telemetry.export import Observe
 
 
 def usable(settings: Settings) -> list[Target]:
@@ -68,9 +69,15 @@ def make_router(
 
 @asynccontextmanager
 async def open_caller(
-    settings: Settings, before: Stats | None = None, spent: float = 0.0
+    settings: Settings,
+    before: Stats | None = None,
+    spent: float = 0.0,
+    observe: Observe = lambda send, _: send,
 ) -> AsyncIterator[Caller]:
-    """A caller over all usable regions, with its connections; the rest as in ``make_router``."""
+    """A caller over all usable regions, with its connections; the rest as in ``make_router``.
+
+    Its requests go through what ``observe`` makes of the ``Send`` that posts them.
+    """
     from .sdk import entra_token  # the SDK takes a second, and only a run needs it
     from .wire import AiohttpTransport, Wire
 
@@ -85,7 +92,7 @@ async def open_caller(
         schema = settings.answer_schema
         yield Caller(
             pool,
-            wire.send,
+            observe(wire.send, targets),
             retry,
             jitter,
             hedge=hedge,

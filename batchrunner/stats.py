@@ -209,7 +209,7 @@ class Stats:
         )
         # earlier versions knew no such things
         stats.reused = saved.get("reused", 0)
-        stats.examples = Examples(dict((saved.get("examples") or {}).get("by_code") or {}))
+        stats.examples = Examples.from_json(saved.get("examples") or {"by_code": {}})
         for name, region in saved["regions"].items():
             stats.regions[name] = RegionUsage(
                 calls=region["calls"],

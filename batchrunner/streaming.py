@@ -16,6 +16,7 @@ from .inputs.contents import filled
 from .inputs.jsonl import BadLine, parse
 from .intake import counter, defaults
 from .model import Job, Result
+from .telemetry.export import telling
 
 
 async def stream(
@@ -36,7 +37,12 @@ async def stream(
     require_targets(settings)
     results, done = anyio.create_memory_object_stream[Result]()
     try:
-        async with done, open_caller(settings) as caller, anyio.create_task_group() as group:
+        async with (
+            done,
+            telling(telemetry=settings.telemetry) as observe,
+            open_caller(settings, observe=observe) as caller,
+            anyio.create_task_group() as group,
+        ):
 
             async def report(result: Result | None) -> None:
                 if result is None:

@@ -89,6 +89,7 @@ class Supervisor:
             if self._work.cancelled_caught:  # the time that a full disk was given is over too
                 self.ledger.journal.hurry()
             group.cancel_scope.cancel()
+        self._fold(self.progress())  # what came after the last look
         if self._left and self.stopped is None:
             self.stopped = Stop(8, self._no_target())
 
@@ -164,14 +165,18 @@ class Supervisor:
             if (death := self.ledger.journal.death) is not None:
                 raise death  # nothing more can be written: send nothing more
             progress = self.progress()
-            at = self.ledger.wall_before + progress.wall_s
-            self.ledger.timeline.look(at, progress.stats, progress.regions)
+            self._fold(progress)
             self.watch(progress)
             if progress.done != done or not progress.is_outage:
                 done, since = progress.done, clock()
             elif clock() - since >= self.outage_wait:
                 self.stop(Stop(8, self._outage()))
             await anyio.sleep(LOOK_EVERY)
+
+    def _fold(self, progress: Progress) -> None:
+        """Keep what happened since the last look."""
+        at = self.ledger.wall_before + progress.wall_s
+        self.ledger.timeline.look(at, progress.stats, progress.regions)
 
     async def _save(self) -> None:
         clock = asyncio.get_running_loop().time

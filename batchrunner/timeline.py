@@ -13,6 +13,7 @@ from .policy.region import RegionStatus
 from .stats import RegionUsage, Stats
 
 SLICES = 160
+STARTS = 160  #: of runs that are remembered; of more the first and the latest
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Slice:
 
 COLUMNS = tuple(each.name for each in fields(Slice))
 Count = tuple[int, int, int, int]
+NONE: Count = (0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -47,14 +49,24 @@ class Timeline:
     width: float = 1.0  #: seconds of a slice
     regions: dict[str, list[Slice]] = field(default_factory=dict)
     starts: list[tuple[float, str]] = field(default_factory=list)  #: of runs: when, and in UTC
-    _at: float | None = field(init=False, default=None)
-    _counted: dict[str, Count] = field(init=False, default_factory=dict)
+    _at: float | None = field(init=False, default=None, compare=False)
+    _counted: dict[str, Count] = field(init=False, default_factory=dict)  #: that has its slice
 
     def begin(self, at: float, utc: str, stats: Stats) -> None:
-        """A run begins ``at`` seconds of running; ``stats`` are of those before it."""
+        """A run begins ``at`` seconds of running; ``stats`` are of those before it.
+
+        What a killed run had not looked at yet stands in the first slice of this one. What was
+        counted before there was a timeline stands nowhere.
+        """
+        counted = {name: _count(usage) for name, usage in stats.regions.items()}
+        if self.starts:  # numbers of mended results may be lower than they were
+            counted = {
+                name: _lower(n, self._counted.get(name, NONE)) for name, n in counted.items()
+            }
+        self._counted, self._at = counted, at
         self.starts.append((at, utc))
-        self._at = at
-        self._counted = {name: _count(usage) for name, usage in stats.regions.items()}
+        if len(self.starts) > STARTS:
+            del self.starts[1]
 
     def look(self, at: float, stats: Stats, regions: Sequence[RegionStatus]) -> None:
         """Take in how the run is at ``at``, in seconds of running."""
@@ -72,7 +84,7 @@ class Timeline:
 
     def _note(self, name: str, now: Slice, usage: RegionUsage) -> None:
         """What was counted since the last look."""
-        count, before = _count(usage), self._counted.get(name, (0, 0, 0, 0))
+        count, before = _count(usage), self._counted.get(name, NONE)
         now.ok += count[0] - before[0]
         now.throttled += count[1] - before[1]
         now.errors += count[2] - before[2]
@@ -93,10 +105,11 @@ class Timeline:
             del slices[1::2]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it by columns, so that ``from_json`` gives an equal one."""
+        """All of it by columns, to a thousandth, so that ``from_json`` gives the same."""
         return {
             "width": self.width,
             "starts": self.starts,
+            "counted": self._counted,
             "regions": {
                 name: {
                     column: [_short(getattr(one, column)) for one in slices] for column in COLUMNS
@@ -108,7 +121,7 @@ class Timeline:
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
         """What ``as_json`` gave."""
-        return cls(
+        timeline = cls(
             saved["width"],
             {
                 name: [Slice(*row) for row in zip(*(columns[c] for c in COLUMNS), strict=True)]
@@ -116,6 +129,9 @@ class Timeline:
             },
             [(at, utc) for at, utc in saved["starts"]],
         )
+        for name, (ok, throttled, errors, tokens) in saved.get("counted", {}).items():
+            timeline._counted[name] = ok, throttled, errors, tokens
+        return timeline
 
 
 def _count(usage: RegionUsage) -> Count:
@@ -126,6 +142,11 @@ def _count(usage: RegionUsage) -> Count:
         usage.errors.total(),
         tokens.prompt + tokens.completion,
     )
+
+
+def _lower(one: Count, other: Count) -> Count:
+    ok, throttled, errors, tokens = map(min, one, other)
+    return ok, throttled, errors, tokens
 
 
 def _watch(now: Slice, status: RegionStatus, passed: float) -> None:

@@ -44,9 +44,12 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
-    pool hedge answers caller runner fleet
+    pool hedge answers caller runner
+    telemetry telemetry.spans telemetry.export
+    fleet
 
     paths identity summary ledger gate reuse twins supervisor signals publishing
+    telemetry.metrics telemetry.scraping telemetry.endpoint
     verify status
 
     tables

@@ -10,10 +10,12 @@ from tests.test_layers import MODULES, internal_imports, tree_of
 
 PURE = [
     *(name for name in MODULES if name.split(".")[0] == "policy"),
+    "caps",
     "config",
     "targets",
     "stats",
     "summary",
+    "timeline",
     "inputs.dialect",
     "inputs.jsonl",
     "inputs.request",

@@ -42,10 +42,14 @@ class Axis:
 
     @property
     def per_minute(self) -> float | None:
-        """The limit, be it named or found; None where none is known."""
-        if self.limit is not None:
-            return self.limit.pace * MINUTE
-        return None if self.is_free else self.found.limit.pace * MINUTE
+        """The lower of the limits that were named and found, as the service counts.
+
+        None where none is known.
+        """
+        if self.is_free:
+            return None
+        amount, span = self.narrowest.amount, self.narrowest.span
+        return round(amount * self.factor / span * MINUTE, 3)  # a pace is rounded too much for it
 
     def adopt(self, now: float) -> None:
         """Keep to the limits that hold now, in units of ours.

@@ -100,7 +100,7 @@ class Region:
             limit=self.adaptive.limit,
             peak_in_flight=self.peak,
             throttled_s=self.quota.throttled - (opens_in if state == "throttled" else 0.0),
-            use=self.quota.use(now),
+            use=min(1.0, self.quota.use(now)),  # a limit that shrinks may be more than taken
             rpm=self.quota.requests_per_minute,
             tpm=self.quota.tokens_per_minute,
         )

@@ -321,3 +321,37 @@ def test_a_configured_minute_that_is_advertised_whole_becomes_whole():
     quota.advertise(1, whole(left=300), Mark(), 0, 0)
 
     assert quota._requests.named.limit == Limit(600, 60)
+
+
+# --- what is said of a limit
+
+
+@pytest.mark.parametrize(
+    ("configured", "advertised", "expect"),
+    [
+        (None, None, None),
+        (Limit(100, 60), None, 100),
+        (Limit(10, 10), None, 60),
+        (Limit(100, 60), Limit(5, 10), 30),
+        (Limit(100, 60), Limit(5000, 60), 100),
+    ],
+)
+def test_a_limit_per_minute_is_the_one_that_holds(configured, advertised, expect):
+    axis = Axis(configured)
+    axis.advertise(0, advertised)
+
+    assert axis.per_minute == expect
+
+
+def test_a_limit_per_minute_that_was_found_below_the_named_one_is_the_one_that_holds():
+    axis = Axis(Limit(100, 60))
+    axis.discovery.believed = Limit(4, 10)
+    axis.adopt(0)
+
+    assert axis.per_minute == 24
+
+
+def test_a_limit_per_minute_is_told_as_the_service_counts():
+    axis = Axis(Limit(90_000, 60), factor=1.7)
+
+    assert axis.per_minute == 90_000

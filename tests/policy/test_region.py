@@ -5,8 +5,9 @@ import math
 import pytest
 
 from batchrunner.policy.adaptive import Adaptive
+from batchrunner.policy.calibration import Mark
 from batchrunner.policy.quota import Quota
-from batchrunner.policy.ratelimit import Limit
+from batchrunner.policy.ratelimit import Advertised, Limit
 from batchrunner.policy.region import Region, RegionStatus
 from batchrunner.policy.verdict import Cause, Throttled
 from tests.policy.builders import job, region, wait_for
@@ -158,3 +159,26 @@ def test_a_region_begins_with_a_breaker_of_its_own():
     one.breaker.fail(0, 0)
 
     assert other.breaker != one.breaker
+
+
+def test_what_is_known_of_its_limits_is_said_and_how_much_of_them_is_taken():
+    it = Region(name="a", quota=Quota(Limit(10, 60), Limit(1000, 60)), adaptive=Adaptive(4))
+    it.quota.take(0.0, 250.0)
+    status = it.status(1.0)
+
+    assert (status.rpm, status.tpm, status.use) == (10, 1000, 0.25)
+
+
+def test_without_known_limits_nothing_is_said_of_them():
+    status = region("eastus").status(0.0)
+
+    assert (status.rpm, status.tpm, status.use) == (None, None, 0.0)
+
+
+def test_a_limit_that_shrinks_below_what_is_taken_is_all_used():
+    it = Region(name="a", quota=Quota(Limit(100, 60)), adaptive=Adaptive(4))
+    for _ in range(50):
+        it.quota.take(0.0, 1.0)
+    it.quota.advertise(1.0, Advertised(Limit(5, 60), None), Mark(), 0.0, 0)
+
+    assert it.status(1.0).use == 1.0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchrunner.cli.app import app
+from tests.collector import collecting
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.security.commands import KEY, regions, start
 from tests.test_wire import BROKEN, SILENT
@@ -96,6 +97,23 @@ def test_no_fault_makes_a_key_appear_anywhere(tmp_path, command, serve):
     assert "(key)" in text
     assert exported.code == 1
     assert_clean(tmp_path, ended, exported)
+
+
+def test_no_fault_makes_a_key_appear_in_what_a_collector_is_told(
+    tmp_path, command, serve, monkeypatch
+):
+    write_jobs(tmp_path, COSTLY)
+    server = serve(as_asked(COSTLY))
+    write_env(tmp_path, server.url, 12)
+    with collecting() as (collected, url):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        ended = command("run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--telemetry")
+
+    assert ended.code == 1
+    assert len(collected.spans) == len(server.heard)
+    assert KEY.encode() not in b"".join(collected.raw)
+    assert KEY not in str(collected.headers)
+    assert_clean(tmp_path, ended)
 
 
 @pytest.mark.parametrize("name", BARRING)
