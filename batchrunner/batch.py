@@ -34,7 +34,6 @@ from .ledger import Ledger, set_aside
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .paths import output_path, refuse_same
-from .prices import PriceList
 from .publishing import announce, conclude
 from .reuse import Reuse
 from .signals import listening
@@ -158,7 +157,7 @@ async def _supervise(
             feed=feed,
             caller=caller,
             ledger=ledger,
-            prices=PriceList.of(settings.targets),
+            prices=ledger.prices,
             total=found.jobs + found.bad_count,
             workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
             watch=watch,

@@ -28,6 +28,7 @@ from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
+from .prices import PriceList
 from .stats import Stats
 from .timeline import Timeline
 
@@ -53,9 +54,11 @@ class Ledger:
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
+    prices: PriceList = field(init=False)
     _cfg: str = field(init=False)  #: the settings that every line names
 
     def __post_init__(self) -> None:
+        self.prices = PriceList.of(self.settings.targets)
         self._cfg = self.settings.fingerprint[:8]
 
     @classmethod
@@ -143,12 +146,13 @@ class Ledger:
 
     async def record(self, result: Result) -> int:
         """Write a result; returns where, when it would survive the death of this process."""
+        cost = self.prices.result(result)
         try:
-            line = encode(result, self._cfg)
+            line = encode(result, self._cfg, cost)
         except LineError as error:
             failure = Failure("unwritable", str(error), retryable=False)
             result = Result(result.job, None, result.attempts, failure, reused=result.reused)
-            line = encode(result, self._cfg)
+            line = encode(result, self._cfg, cost)
         self.stats.add(result)
         if result.usage is not None and result.usage.model:
             self.answered_by[result.job.model][result.usage.model] += 1
@@ -175,6 +179,7 @@ class Ledger:
             "answered_by": self.answered_by,
             "caps": self.caps.as_json(),
             "providers": {target.name: target.kind for target in self.settings.targets},
+            "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
             "fallback_usd": max(self.spent_before, self.fallback_usd()),

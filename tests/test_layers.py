@@ -20,7 +20,7 @@ LAYERS = """
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
     policy.axis policy.pace policy.quota policy.region policy.tier policy.router
 
-    endpoints tls targets config ownership environment
+    endpoints tls rates targets config ownership environment
 
     inputs
     inputs.strictness inputs.schema
