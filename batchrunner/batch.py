@@ -19,9 +19,11 @@ import anyio.from_thread
 import anyio.to_thread
 
 from .config import Settings, require_targets
+from .curfew import Curfew
+from .deadline import PastError, seconds_until
 from .environment import load_settings
-from .errors import BatchrunnerError, raise_first
-from .fleet import open_caller
+from .errors import BatchrunnerError, ConfigError, raise_first
+from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.defaults import Defaults
 from .inputs.feed import Feed
@@ -70,7 +72,10 @@ async def run_async(  # noqa: PLR0913 - the front door
     says so in its summary.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
+    began = datetime.now(UTC), anyio.current_time()
+    end = _end(settings, *began)
     require_targets(settings)
+    require_prices(settings, filter(None, [settings.model]))
     counter(settings)
     given = defaults(settings)
     input_ = plain(input_)
@@ -89,9 +94,11 @@ async def run_async(  # noqa: PLR0913 - the front door
             tell(seen.sentence("standard input" if input_ == "-" else source.name))
         look = partial(survey_input, seen, settings, given)
         found = await look() if is_new else None
+        require_prices(settings, () if found is None else found.models)
         async with _open_ledger(path, settings, look) as ledger:
             found = found or await recalled(seen, settings, ledger.input_, ledger.journal.done)
             found = found or await look(ledger.journal.done)
+            require_prices(settings, found.models)
             ledger.input_ = described(input_, found, settings)
             ledger.noun = found.noun
             if settings.dedup:
@@ -99,6 +106,9 @@ async def run_async(  # noqa: PLR0913 - the front door
                 await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
             async with _supervise(found, settings, given, ledger, watch) as supervisor:
                 supervisor.use(reuse)
+                if end is not None:
+                    curfew = Curfew(supervisor, end, settings.deadline or "")
+                    supervisor.beside.append(curfew.watch)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
@@ -108,6 +118,16 @@ async def run_async(  # noqa: PLR0913 - the front door
             signals.ignore()
             ledger.warnings += await changed(source, found)
             return await conclude(supervisor, settings)
+
+
+def _end(settings: Settings, now: datetime, at: float) -> float | None:
+    """When a run must have ended, on the clock of the loop, which shows ``at`` now."""
+    if settings.deadline is None:
+        return None
+    try:
+        return at + seconds_until(settings.deadline, now)
+    except PastError as error:
+        raise ConfigError(f"--deadline (BATCHRUNNER_DEADLINE): {error}") from None
 
 
 @asynccontextmanager
@@ -144,7 +164,7 @@ async def _supervise(
     found: Survey, settings: Settings, given: Defaults, ledger: Ledger, watch: Watch
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    opened = open_caller(settings, ledger.stats, ledger.spent_before)
+    opened = open_caller(settings, ledger.stats, ledger.spent_before, ledger.unanswered)
     async with open_lines(found.path, found.shape) as lines, opened as caller:
         feed = Feed(
             lines,

@@ -29,6 +29,7 @@ from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
 from .prices import PriceList
+from .spending import Unanswered
 from .stats import Stats
 from .timeline import Timeline
 
@@ -44,6 +45,9 @@ class Ledger:
     wall_before: float  #: seconds that earlier runs took
     spent_before: float = 0.0  #: US dollars that they may have paid for the fallback
     fallback_usd: Callable[[], float] = lambda: 0.0  #: the same, of all runs, as of now
+    unanswered: Unanswered = field(default_factory=Unanswered)  #: what earlier runs may have paid
+    #: US dollars and tokens of all runs, as of now; None where nothing bounds them
+    committed: Callable[[], tuple[float, float] | None] = lambda: None
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -126,6 +130,8 @@ class Ledger:
         if "timeline" in saved:  # since version 0.2
             self.timeline = Timeline.from_json(saved["timeline"])
             self.caps = Caps.from_json(saved["caps"])
+        if "unanswered" in saved:
+            self.unanswered = Unanswered.from_json(saved["unanswered"])
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
@@ -182,6 +188,7 @@ class Ledger:
             "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
+            "unanswered": self._unanswered().as_json(),
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
@@ -190,6 +197,11 @@ class Ledger:
         content = checkpoint.encode(fields)
         await self.journal.sync()
         await self.publish(".checkpoint.json", content)
+
+    def _unanswered(self) -> Unanswered:
+        if (committed := self.committed()) is None:
+            return self.unanswered
+        return Unanswered.of(committed, self.stats, self.prices)
 
     async def publish(self, suffix: str, content: bytes) -> None:
         """Replace a file beside the results at one stroke."""

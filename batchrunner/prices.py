@@ -53,6 +53,14 @@ class PriceList:
             for name, use in usages.items()
         }
 
+    def known(self, usages: Mapping[str, RegionUsage]) -> float:
+        """The cost of all answers whose models have a known price, without rounding."""
+        return sum(
+            _all(model, tokens, self._provider(name), self.rates.get(name)) or 0.0
+            for name, usage in usages.items()
+            for model, tokens in usage.models.items()
+        )
+
     def models(self, region: str, usage: RegionUsage) -> dict[str, float | None]:
         """What each model cost in a region; None where it has no known price."""
         rates = self.rates.get(region)

@@ -18,9 +18,9 @@ LAYERS = """
     policy
     policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
-    policy.axis policy.pace policy.quota policy.region policy.tier policy.router
+    policy.budget policy.axis policy.pace policy.quota policy.region policy.tier policy.router
 
-    endpoints tls rates targets config ownership environment
+    endpoints tls rates deadline targets config ownership environment
 
     inputs
     inputs.strictness inputs.schema
@@ -44,9 +44,10 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
+    spending
     pool hedge answers caller runner fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
+    paths identity summary ledger gate reuse twins supervisor curfew signals publishing
     verify status
 
     tables

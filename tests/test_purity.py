@@ -11,6 +11,10 @@ from tests.test_layers import MODULES, internal_imports, tree_of
 PURE = [
     *(name for name in MODULES if name.split(".")[0] == "policy"),
     "config",
+    "deadline",
+    "prices",
+    "rates",
+    "spending",
     "targets",
     "stats",
     "summary",
@@ -48,7 +52,11 @@ IMPURE = {
     "urllib.request",
 }
 IMPURE_CALLS = {"open", "print", "input", "breakpoint", "__import__", "exec", "eval"}
-NAMED_ONLY = {("summary", "pathlib"): {"Path"}}  # types, in annotations
+# types, in annotations or for what can be made of texts
+NAMED_ONLY = {
+    ("summary", "pathlib"): {"Path"},
+    ("deadline", "datetime"): {"date", "datetime", "time", "tzinfo"},
+}
 
 
 def leaned_on(names):

@@ -1,0 +1,147 @@
+"""How much all runs of an output may cost, and how many tokens they may use.
+
+Both bounds hold at every moment: before a job is sent, the most that it is expected to cost and
+to use is set aside; when it has ended, what it really used takes the place of that. What may have
+been billed without an answer counts as spent, in full.
+
+Prompts are estimated, and half of the estimates are too small. So what is set aside for a prompt
+is stretched by the most that one of the last prompts exceeded its estimate. An answer whose length
+nobody bounds is expected to be as long as the mean of the others: what it uses beyond that can
+exceed the bound, and nothing else can.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..model import Usage
+from .verdict import Answered, Verdict, may_be_billed
+
+Price = Callable[[str, str, Usage], float | None]  #: US dollars by region, model and its tokens
+
+LARGEST_STRETCH = 2.0
+FORGOTTEN = 0.005  #: of the stretch, with every answer
+
+
+class Need(NamedTuple):
+    """The most that a job is expected to cost in a region, and to use."""
+
+    cost: float  #: US dollars; infinite where no price is known
+    tokens: float
+    prompt: float  #: tokens of the prompt, as estimated
+
+
+@dataclass(slots=True)
+class Account:
+    """An amount that must not be exceeded, and what is set aside of it."""
+
+    most: float = math.inf
+    spent: float = 0.0
+    reserved: float = field(init=False, default=0.0)
+
+    def allows(self, amount: float) -> bool:
+        """Whether so much may be set aside now."""
+        return self.spent + self.reserved + amount <= self.most
+
+    def may_allow(self, amount: float) -> bool:
+        """Whether it may be when all that is on its way has ended."""
+        return self.spent + amount <= self.most
+
+    def end(self, expected: float, real: float) -> None:
+        """What was set aside is replaced by what it came to."""
+        self.reserved -= expected
+        self.spent += real
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """What is spent, and whether one more job may be sent.
+
+    ``money`` is in US dollars, ``tokens`` those of prompts and answers together; both begin with
+    what earlier runs took.
+    """
+
+    price: Price
+    money: Account = field(default_factory=Account)
+    tokens: Account = field(default_factory=Account)
+    in_flight: int = field(init=False, default=0)
+    _stretch: float = field(init=False, default=1.0)
+
+    def need(self, region: str, model: str, usage: Usage) -> Need:
+        """What has to be set aside for a job that is expected to use ``usage`` at most."""
+        prompt = math.ceil(usage.prompt * self._stretch)
+        tokens = prompt + usage.completion
+        cost = self.price(region, model, Usage(model, prompt, usage.completion))
+        if cost is None:
+            cost = math.inf if math.isfinite(self.money.most) else 0.0
+        return Need(cost, tokens, usage.prompt)
+
+    def allows(self, need: Need) -> bool:
+        """Whether a job may be sent now."""
+        return self.money.allows(need.cost) and self.tokens.allows(need.tokens)
+
+    def may_allow(self, need: Need) -> bool:
+        """Whether the end of what is on its way can make room for a job."""
+        return self.money.may_allow(need.cost) and self.tokens.may_allow(need.tokens)
+
+    def begin(self, need: Need) -> None:
+        """A job is sent."""
+        self.in_flight += 1
+        self.money.reserved += need.cost
+        self.tokens.reserved += need.tokens
+
+    def settle(self, region: str, model: str, need: Need, verdict: Verdict | None) -> None:
+        """A job has ended: put what it came to in the place of what was set aside for it."""
+        if isinstance(verdict, Answered):
+            self.answer(region, model, verdict.usage, need)
+        else:
+            self.end(need, may_be_billed=may_be_billed(verdict))
+
+    def end(self, need: Need, *, may_be_billed: bool) -> None:
+        """A job has ended without an answer."""
+        cost, tokens = (need.cost, need.tokens) if may_be_billed else (0.0, 0.0)
+        self._end(need, cost, tokens)
+
+    def answer(self, region: str, model: str, usage: Usage, need: Need) -> None:
+        """A job was answered; where the service does not say what was used, it is all of it."""
+        if not (usage.prompt or usage.completion):
+            self._end(need, need.cost, need.tokens)
+            return
+        cost = self.price(region, usage.model or model, usage)
+        self._end(need, need.cost if cost is None else cost, usage.prompt + usage.completion)
+        self._learn(need.prompt, usage.prompt)
+
+    def refusal(self, model: str, need: Need) -> str:
+        """Why a job of ``need`` will never be sent, and what to do, in words."""
+        if math.isinf(need.cost):
+            return (
+                f"no price of {model!r} is known, and --max-cost is set: "
+                "set AZURE_OPENAI_PRICE_n (OPENAI_PRICE) and run the same command again"
+            )
+        if not self.money.may_allow(need.cost):
+            return (
+                f"--max-cost {self.money.most:g}: the runs cost {self.money.spent:.6g} USD, and "
+                f"the next job may cost {need.cost:.2g}: raise it and run the same command again"
+            )
+        return (
+            f"--max-tokens-total {self.tokens.most:,.0f}: the runs used {self.tokens.spent:,.0f}, "
+            f"and the next job may use {need.tokens:,.0f}: raise it and run the same command again"
+        )
+
+    @property
+    def committed(self) -> tuple[float, float]:
+        """US dollars and tokens that are spent, or may be before what is in flight has ended."""
+        money, tokens = self.money, self.tokens
+        return money.spent + money.reserved, tokens.spent + tokens.reserved
+
+    def _end(self, need: Need, cost: float, tokens: float) -> None:
+        self.in_flight -= 1
+        self.money.end(need.cost, cost)
+        self.tokens.end(need.tokens, tokens)
+        if not self.in_flight:  # what adding and taking away has left of nothing
+            self.money.reserved = self.tokens.reserved = 0.0
+
+    def _learn(self, expected: float, real: float) -> None:
+        over = min(LARGEST_STRETCH, real / expected) if expected > 0 else 1.0
+        self._stretch = max(over, 1 + (self._stretch - 1) * (1 - FORGOTTEN))
