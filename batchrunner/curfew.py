@@ -19,7 +19,7 @@ LOOK_EVERY = 0.25  #: seconds
 LATE = 0.95  #: of the answers come sooner
 UNKNOWN = 10.0  #: seconds, before the first answer
 LARGEST_SHARE = 0.5  #: of the whole time, for the last answers
-LAST_FILES = 0.3  #: seconds that statistics and checkpoint are given
+LAST_FILES = 0.75  #: seconds that statistics and checkpoint are given
 
 
 def lead(stats: Stats, span: float) -> float:
@@ -49,5 +49,5 @@ class Curfew:
                 break
             await anyio.sleep(min(LOOK_EVERY, max(0.01, left - before)))
         self.supervisor.stop(
-            Stop(7, f"the deadline {self.said} has come: run the same command later to go on")
+            Stop(7, f"the deadline ({self.said}) has come: run the command again later to go on")
         )

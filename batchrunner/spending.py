@@ -24,7 +24,8 @@ class Unanswered:
     def of(cls, committed: tuple[float, float], stats: Stats, prices: PriceList) -> Self:
         """The part of what is committed, US dollars and tokens, that no result accounts for."""
         usd, tokens = _answered(stats, prices)
-        return cls(max(0.0, committed[0] - usd), max(0.0, committed[1] - tokens), stats.ambiguous)
+        more = round(committed[0] - usd, 12), round(committed[1] - tokens)
+        return cls(max(0.0, more[0]), max(0, more[1]), stats.ambiguous)
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:

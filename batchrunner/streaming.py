@@ -31,7 +31,8 @@ async def stream(
     ``max_cost`` and ``max_tokens_total`` does not allow. Who leaves the loop
     early wraps the iterator in ``contextlib.aclosing``, so that nothing more is sent.
 
-    ConfigError for settings that only results in files can follow: ``reuse``, ``dedup`` and ``deadline``.
+    ConfigError for settings that only results in files can follow: ``reuse``, ``dedup`` and
+    ``deadline``.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
     _check(settings)

@@ -119,14 +119,15 @@ class Budget:
                 f"no price of {model!r} is known, and --max-cost is set: "
                 "set AZURE_OPENAI_PRICE_n (OPENAI_PRICE) and run the same command again"
             )
+        cost, tokens = self.committed
         if not self.money.may_allow(need.cost):
             return (
-                f"--max-cost {self.money.most:g}: the runs cost {self.money.spent:.6g} USD, and "
-                f"the next job may cost {need.cost:.2g}: raise it and run the same command again"
+                f"--max-cost {self.money.most:g}: the runs cost up to {cost:.4g} USD, and the "
+                f"next job up to {need.cost:.2g}: raise it and run the same command again"
             )
         return (
-            f"--max-tokens-total {self.tokens.most:,.0f}: the runs used {self.tokens.spent:,.0f}, "
-            f"and the next job may use {need.tokens:,.0f}: raise it and run the same command again"
+            f"--max-tokens-total {self.tokens.most:,.0f}: the runs use up to {tokens:,.0f}, and "
+            f"the next job up to {need.tokens:,.0f}: raise it and run the same command again"
         )
 
     @property
