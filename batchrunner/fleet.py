@@ -12,8 +12,9 @@ from .config import Settings
 from .errors import ConfigError
 from .hedge import Hedge
 from .model import Usage
+from .policy.account import Account
 from .policy.adaptive import CONFIGURED, START, Adaptive
-from .policy.budget import Account, Budget
+from .policy.budget import Budget
 from .policy.governor import Governor
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
@@ -124,15 +125,16 @@ async def open_caller(
 
 def _governor(settings: Settings, before: Stats, spent: float) -> Governor:
     taken = before.regions.get(OPENAI, RegionUsage())
-    is_unbounded = settings.fallback_max_cost is None
     prices = PriceList.of(settings.targets)
+    money = Account()
+    if settings.fallback_max_cost is not None:
+        money = Account(settings.fallback_max_cost, max(spent, prices.known({OPENAI: taken})))
     return Governor(
         max_share=settings.fallback_max_share,
-        max_cost=math.inf if settings.fallback_max_cost is None else settings.fallback_max_cost,
+        money=money,
         price=partial(prices.answer, OPENAI),
         answers=before.answers,
         taken=taken.answers,
-        spent=0.0 if is_unbounded else max(spent, prices.known({OPENAI: taken})),
     )
 
 

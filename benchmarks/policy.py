@@ -22,8 +22,9 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from batchrunner.model import Reply
+from batchrunner.policy.account import Account
 from batchrunner.policy.adaptive import Adaptive
-from batchrunner.policy.budget import Account, Budget
+from batchrunner.policy.budget import Budget
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit, advertised
 from batchrunner.policy.region import Region

@@ -59,7 +59,7 @@ async def test_a_run_stops_within_a_job_of_its_budget_and_never_beyond():
     assert "--max-cost 0.0005" in ended.stopped.reason
     assert 0.0005 - ONE < cost(world, ended.ledger.stats) <= 0.0005
     assert ended.ledger.stats.ambiguous == 0, "what was in flight was waited for"
-    assert world.router.budget.in_flight == 0
+    assert world.router.budget.money.in_flight == 0
     assert world.router.budget.money.spent == pytest.approx(cost(world, ended.ledger.stats))
 
 
@@ -126,7 +126,7 @@ async def test_a_second_call_for_a_late_answer_is_paid_for_before_it_is_sent():
     stats = ended.ledger.stats
     assert sum(usage.errors["overtaken"] for usage in stats.regions.values()) > 3
     assert cost(world, stats) < world.router.budget.money.spent <= 0.003
-    assert world.router.budget.in_flight == 0
+    assert world.router.budget.money.in_flight == 0
 
 
 async def test_what_is_paid_for_already_goes_on_when_the_money_is_spent():

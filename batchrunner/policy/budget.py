@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..model import Usage
+from .account import Account
 from .verdict import Answered, Verdict, may_be_billed
 
 Price = Callable[[str, str, Usage], float | None]  #: US dollars by region, model and its tokens
@@ -32,28 +33,6 @@ class Need(NamedTuple):
     prompt: float  #: tokens of the prompt, as estimated
 
 
-@dataclass(slots=True)
-class Account:
-    """An amount that must not be exceeded, and what is set aside of it."""
-
-    most: float = math.inf
-    spent: float = 0.0
-    reserved: float = field(init=False, default=0.0)
-
-    def allows(self, amount: float) -> bool:
-        """Whether so much may be set aside now."""
-        return self.spent + self.reserved + amount <= self.most
-
-    def may_allow(self, amount: float) -> bool:
-        """Whether it may be when all that is on its way has ended."""
-        return self.spent + amount <= self.most
-
-    def end(self, expected: float, real: float) -> None:
-        """What was set aside is replaced by what it came to."""
-        self.reserved -= expected
-        self.spent += real
-
-
 @dataclass(slots=True, kw_only=True)
 class Budget:
     """What is spent, and whether one more job may be sent.
@@ -65,7 +44,6 @@ class Budget:
     price: Price
     money: Account = field(default_factory=Account)
     tokens: Account = field(default_factory=Account)
-    in_flight: int = field(init=False, default=0)
     _stretch: float = field(init=False, default=1.0)
 
     def need(self, region: str, model: str, usage: Usage) -> Need:
@@ -87,9 +65,8 @@ class Budget:
 
     def begin(self, need: Need) -> None:
         """A job is sent."""
-        self.in_flight += 1
-        self.money.reserved += need.cost
-        self.tokens.reserved += need.tokens
+        self.money.begin(need.cost)
+        self.tokens.begin(need.tokens)
 
     def settle(self, region: str, model: str, need: Need, verdict: Verdict | None) -> None:
         """A job has ended: put what it came to in the place of what was set aside for it."""
@@ -133,15 +110,11 @@ class Budget:
     @property
     def committed(self) -> tuple[float, float]:
         """US dollars and tokens that are spent, or may be before what is in flight has ended."""
-        money, tokens = self.money, self.tokens
-        return money.spent + money.reserved, tokens.spent + tokens.reserved
+        return self.money.committed, self.tokens.committed
 
     def _end(self, need: Need, cost: float, tokens: float) -> None:
-        self.in_flight -= 1
         self.money.end(need.cost, cost)
         self.tokens.end(need.tokens, tokens)
-        if not self.in_flight:  # what adding and taking away has left of nothing
-            self.money.reserved = self.tokens.reserved = 0.0
 
     def _learn(self, expected: float, real: float) -> None:
         over = min(LARGEST_STRETCH, real / expected) if expected > 0 else 1.0

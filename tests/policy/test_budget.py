@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
-from batchrunner.policy.budget import Account, Budget
+from batchrunner.policy.account import Account
+from batchrunner.policy.budget import Budget
 from batchrunner.policy.router import Lease, Router
 from batchrunner.policy.verdict import Answered, Barred, Faulty
 
@@ -115,7 +116,7 @@ def test_what_may_be_billed_counts_and_the_rest_is_given_back(verdict, tokens):
     known = isinstance(verdict, Answered) and verdict.usage.model != "gpt"
     assert it.budget.tokens.spent == tokens
     assert it.budget.money.spent == pytest.approx(0.1 if known else tokens * CENT)
-    assert (it.budget.in_flight, it.budget.money.reserved) == (0, 0)
+    assert (it.budget.money.in_flight, it.budget.money.reserved) == (0, 0)
 
 
 def test_without_a_price_nothing_is_paid_where_the_cost_is_bounded():
@@ -172,7 +173,7 @@ def test_a_second_call_elsewhere_is_paid_for_too():
     first = leased(it)
 
     assert it.pick(0, job(answer=10), frozenset({first.region.name})) == math.inf
-    assert it.budget.in_flight == 1
+    assert it.budget.money.in_flight == 1
 
 
 # --- laws
@@ -215,10 +216,10 @@ def test_what_is_committed_never_exceeds_a_bound_and_reservations_end(most, toke
             paid += CENT * amounts[event]
             spent = it.budget.money.spent
             assert it.budget.committed[0] <= max(before[0], paid) + 1e-9
-        assert it.budget.in_flight == len(out)
+        assert it.budget.money.in_flight == len(out)
 
     for lease, _ in out:
         it.settle(0, lease, FREE)
-    assert it.budget.in_flight == 0
+    assert it.budget.money.in_flight == 0
     assert (it.budget.money.reserved, it.budget.tokens.reserved) == (0, 0)
     assert it.budget.money.spent == pytest.approx(paid, abs=1e-6)
