@@ -118,6 +118,7 @@ class Ledger:
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
         ledger._recall(saved)
+        ledger.prices.load()
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
         return ledger
 

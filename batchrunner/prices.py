@@ -46,6 +46,11 @@ class PriceList:
         rates = {name: Rates.parse(text) for name, text in named.items()}
         return cls(saved.get("providers") or {}, rates, default)
 
+    def load(self) -> None:
+        """Load the list where it is needed: that takes too long while answers come in."""
+        if set(self.providers) - set(self.rates):
+            import genai_prices  # noqa: F401 - heavy
+
     def regions(self, usages: Mapping[str, RegionUsage]) -> dict[str, float | None]:
         """The cost of every region, by name; None where a model has no known price."""
         return {

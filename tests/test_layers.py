@@ -18,7 +18,8 @@ LAYERS = """
     policy
     policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
-    policy.account policy.governor policy.budget policy.axis policy.pace policy.quota policy.region policy.tier policy.router
+    policy.account policy.governor policy.budget policy.axis policy.pace
+    policy.quota policy.region policy.tier policy.router
 
     endpoints tls rates deadline targets config ownership environment
 
