@@ -13,7 +13,7 @@ from batchrunner.outputs.disk import sibling
 from batchrunner.outputs.lines import decode
 from batchrunner.simulator import load as scenario_of
 from batchrunner.simulator.server import serve
-from tests.test_run import batchrunner, place, write_jobs
+from tests.test_run import SWIFT, batchrunner, place, write_jobs
 
 __all__ = ["batchrunner", "place"]  # fixtures
 
@@ -101,6 +101,19 @@ def test_what_may_have_been_billed_in_a_run_that_was_killed_counts_in_the_next(b
 
     assert batchrunner(*RUN)[0] == 0
     assert saved()["usd"] == pytest.approx(0.001 - CAP, abs=1e-6), "also behind a run without one"
+
+
+def test_calls_that_may_have_been_billed_stand_in_the_checkpoint(batchrunner):
+    Path("hanging.toml").write_text(
+        SWIFT + '[[regions.faults]]\nkind = "hang"\nrate = 0.3\n[openai]\nkey = "sk-canary"\n'
+    )
+    write_jobs(count=12)
+    run = ("run", "in.jsonl", "--simulate", "hanging.toml", "--quiet", "--timeout", "0.4")
+    assert batchrunner(*run, "--max-tokens", "20", "--max-cost", 1)[0] == 0
+
+    lost = stats()["ambiguous"]
+    assert saved()["calls"] == lost > 0
+    assert saved()["usd"] > lost * 20 * 0.6e-6
 
 
 def test_without_a_checkpoint_the_lines_tell_what_was_spent(batchrunner):

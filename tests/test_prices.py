@@ -1,5 +1,6 @@
 """What answers cost, whichever path they came by."""
 
+import genai_prices
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,15 @@ def test_an_answer_costs_what_the_list_says_also_where_long_prompts_cost_more(mo
     listed = RegionUsage(models={model: Tokens(1, prompt, 777, prompt // 3)})
 
     assert price(model, usage, "azure") == pytest.approx(cost_usd(listed, "azure"), abs=1e-6)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-2024-07-18", "gpt-5.4", "text-embedding-3-small"])
+@pytest.mark.parametrize("prompt", [10, 1_000, 99_999, 150_000, 300_000, 900_000])
+def test_what_is_looked_up_once_is_what_the_list_says_each_time(model, prompt):
+    tokens = genai_prices.Usage(input_tokens=prompt, cache_read_tokens=7, output_tokens=777)
+    listed = float(genai_prices.calc_price(tokens, model, provider_id="openai").total_price)
+
+    assert price(model, Usage(model, prompt, 777, 7)) == pytest.approx(listed)
 
 
 # --- prices of regions
