@@ -19,9 +19,11 @@ import anyio.from_thread
 import anyio.to_thread
 
 from .config import Settings, require_targets
+from .curfew import Curfew
+from .deadline import PastError, seconds_until
 from .environment import load_settings
-from .errors import BatchrunnerError, raise_first
-from .fleet import open_caller
+from .errors import BatchrunnerError, ConfigError, raise_first
+from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.defaults import Defaults
 from .inputs.feed import Feed
@@ -34,7 +36,6 @@ from .ledger import Ledger, set_aside
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .paths import output_path, refuse_same
-from .prices import PriceList
 from .publishing import announce, conclude
 from .reuse import Reuse
 from .signals import listening
@@ -73,7 +74,10 @@ async def run_async(  # noqa: PLR0913 - the front door
     says so in its summary.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
+    began = datetime.now(UTC), anyio.current_time()
+    end = _end(settings, *began)
     require_targets(settings)
+    require_prices(settings, filter(None, [settings.model]))
     counter(settings)
     given = defaults(settings)
     input_ = plain(input_)
@@ -94,9 +98,11 @@ async def run_async(  # noqa: PLR0913 - the front door
             tell(seen.sentence("standard input" if input_ == "-" else source.name))
         look = partial(survey_input, seen, settings, given)
         found = await look() if is_new else None
+        require_prices(settings, () if found is None else found.models)
         async with _open_ledger(path, settings, look) as ledger:
             found = found or await recalled(seen, settings, ledger.input_, ledger.journal.done)
             found = found or await look(ledger.journal.done)
+            require_prices(settings, found.models)
             ledger.input_ = described(input_, found, settings)
             ledger.noun = found.noun
             if settings.dedup:
@@ -107,6 +113,9 @@ async def run_async(  # noqa: PLR0913 - the front door
             ) as supervisor:
                 supervisor.use(reuse)
                 show(supervisor.progress)
+                if end is not None:
+                    curfew = Curfew(supervisor, end, settings.deadline or "")
+                    supervisor.beside.append(curfew.watch)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
                 try:
@@ -116,6 +125,16 @@ async def run_async(  # noqa: PLR0913 - the front door
             signals.ignore()
             ledger.warnings += await changed(source, found)
             return await conclude(supervisor, settings)
+
+
+def _end(settings: Settings, now: datetime, at: float) -> float | None:
+    """When a run must have ended, on the clock of the loop, which shows ``at`` now."""
+    if settings.deadline is None:
+        return None
+    try:
+        return at + seconds_until(settings.deadline, now)
+    except PastError as error:
+        raise ConfigError(f"--deadline (BATCHRUNNER_DEADLINE): {error}") from None
 
 
 @asynccontextmanager
@@ -158,7 +177,7 @@ async def _supervise(  # noqa: PLR0913 - everything that is wired
     observe: Observe,
 ) -> AsyncIterator[Supervisor]:
     """The run, wired and ready."""
-    opened = open_caller(settings, ledger.stats, ledger.spent_before, observe)
+    opened = open_caller(settings, ledger.stats, ledger.spent_before, ledger.unanswered, observe)
     async with open_lines(found.path, found.shape) as lines, opened as caller:
         feed = Feed(
             lines,
@@ -171,7 +190,7 @@ async def _supervise(  # noqa: PLR0913 - everything that is wired
             feed=feed,
             caller=caller,
             ledger=ledger,
-            prices=PriceList.of(settings.targets),
+            prices=ledger.prices,
             total=found.jobs + found.bad_count,
             workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
             watch=watch,

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from .deadline import check
 from .endpoints import check_hosts, is_pattern, is_proxy
 from .errors import ConfigError
 from .targets import (
@@ -64,6 +65,14 @@ def _proxy(url: SecretStr) -> SecretStr:
     if not is_proxy(url.get_secret_value()):
         raise PydanticCustomError("proxy", "write something like http://proxy.example.com:3128")
     return url
+
+
+def _deadline(text: str) -> str:
+    try:
+        check(text)
+    except ValueError as error:
+        raise PydanticCustomError("deadline", "{why}", {"why": str(error)}) from None
+    return text
 
 
 class Settings(BaseModel):
@@ -184,8 +193,8 @@ class Settings(BaseModel):
     max_tokens_total: int | None = Field(
         None, ge=1, description="most tokens of prompts and answers together, in all runs"
     )
-    deadline: str | None = Field(
-        None, min_length=1, description="when to end: 06:00, 2026-12-01T06:00, or after 90m"
+    deadline: Annotated[str, AfterValidator(_deadline)] | None = Field(
+        None, description="when to end: 06:00, 2026-12-01T06:00, or after 90m"
     )
     log_format: Literal["text", "json"] = Field(
         "text", description="progress where there is no terminal: lines of text or of JSON"

@@ -19,6 +19,7 @@ from .outputs import checkpoint, foreign
 from .outputs.disk import sibling
 from .outputs.found import BatchResults, OwnResults, Results
 from .outputs.lines import batch_line, failed
+from .prices import PriceList
 from .tables.answers import Reader
 from .tables.columns import ERROR, new_columns, reader
 from .tables.draft import check_target, packed
@@ -247,7 +248,7 @@ def _reader(
         extras,
         texts=kinds.texts,
         embeddings=kinds.embeddings or is_embedding,
-        providers=saved.get("providers") or {},
+        prices=PriceList.recall(saved, default="openai"),
     )
     return found, prefix
 

@@ -1,15 +1,20 @@
 """The regions of a run: settings -> the router's accounts, and a caller that uses them."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 from .answers import Answers
 from .caller import Caller
 from .config import Settings
+from .errors import ConfigError
 from .hedge import Hedge
+from .model import Usage
+from .policy.account import Account
 from .policy.adaptive import CONFIGURED, START, Adaptive
+from .policy.budget import Budget
 from .policy.governor import Governor
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
@@ -17,10 +22,13 @@ from .policy.region import Region
 from .policy.retry import Retry
 from .policy.router import Router
 from .pool import RegionPool
-from .prices import cost_usd, price
+from .prices import PriceList
+from .spending import Unanswered
 from .stats import RegionUsage, Stats
 from .targets import OPENAI, Target
 from .telemetry.export import Observe
+
+NOTHING = Unanswered()
 
 
 def usable(settings: Settings) -> list[Target]:
@@ -28,17 +36,34 @@ def usable(settings: Settings) -> list[Target]:
     return [t for t in settings.targets if not (settings.no_fallback and t.is_fallback)]
 
 
+def require_prices(settings: Settings, models: Iterable[str]) -> None:
+    """ConfigError where the cost is bounded, and a region has no known price of a model."""
+    if settings.max_cost is None:
+        return
+    prices = PriceList.of(settings.targets)
+    for model in models:
+        for target in usable(settings):
+            if prices.answer(target.name, model, Usage(model, 1, 1)) is None:
+                variable = "OPENAI_PRICE" if target.is_fallback else "AZURE_OPENAI_PRICE_n"
+                raise ConfigError(
+                    f"--max-cost: no price of {model!r} is known for {target.name}: set "
+                    f"{variable} to US dollars per million tokens, such as 2.5/10"
+                )
+
+
 def make_router(
     settings: Settings,
     before: Stats | None = None,
     spent: float = 0.0,
+    unanswered: Unanswered = NOTHING,
     *,
     is_paced: bool = True,
 ) -> Router:
     """Accounts for every usable region; those of one quota group share their quota.
 
-    ``before`` is what earlier runs of the same output did, and ``spent`` what they may have paid
-    for the fallback, in US dollars: bounds hold for all of them together.
+    ``before`` is what earlier runs of the same output did, ``spent`` what they may have paid for
+    the fallback, in US dollars, and ``unanswered`` what may have been billed without a result:
+    bounds hold for all of them together.
     """
     quotas: dict[str, Quota] = {}
     regions = []
@@ -64,6 +89,7 @@ def make_router(
         settings.fallback_after,
         is_paced,
         governor=_governor(settings, before or Stats(), spent),
+        budget=_budget(settings, before or Stats(), unanswered),
     )
 
 
@@ -72,6 +98,7 @@ async def open_caller(
     settings: Settings,
     before: Stats | None = None,
     spent: float = 0.0,
+    unanswered: Unanswered = NOTHING,
     observe: Observe = lambda send, _: send,
 ) -> AsyncIterator[Caller]:
     """A caller over all usable regions, with its connections; the rest as in ``make_router``.
@@ -87,7 +114,7 @@ async def open_caller(
         wire = Wire(targets, transport, settings.timeout, tokens)
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
-        pool = RegionPool(make_router(settings, before, spent))
+        pool = RegionPool(make_router(settings, before, spent, unanswered))
         hedge = Hedge() if settings.hedge else None
         schema = settings.answer_schema
         yield Caller(
@@ -103,14 +130,28 @@ async def open_caller(
 
 def _governor(settings: Settings, before: Stats, spent: float) -> Governor:
     taken = before.regions.get(OPENAI, RegionUsage())
-    is_unbounded = settings.fallback_max_cost is None
+    prices = PriceList.of(settings.targets)
+    money = Account()
+    if settings.fallback_max_cost is not None:
+        money = Account(settings.fallback_max_cost, max(spent, prices.known({OPENAI: taken})))
     return Governor(
         max_share=settings.fallback_max_share,
-        max_cost=math.inf if settings.fallback_max_cost is None else settings.fallback_max_cost,
-        price=price,
+        money=money,
+        price=partial(prices.answer, OPENAI),
         answers=before.answers,
         taken=taken.answers,
-        spent=0.0 if is_unbounded else max(spent, cost_usd(taken, OPENAI) or 0.0),
+    )
+
+
+def _budget(settings: Settings, before: Stats, unanswered: Unanswered) -> Budget | None:
+    if settings.max_cost is None and settings.max_tokens_total is None:
+        return None
+    prices = PriceList.of(settings.targets)
+    usd, tokens = unanswered.total(before, prices)
+    return Budget(
+        price=prices.answer,
+        money=Account(math.inf if settings.max_cost is None else settings.max_cost, usd),
+        tokens=Account(settings.max_tokens_total or math.inf, tokens),
     )
 
 

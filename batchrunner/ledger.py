@@ -28,6 +28,8 @@ from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
+from .prices import PriceList
+from .spending import Unanswered
 from .stats import Stats
 from .timeline import Timeline
 
@@ -43,6 +45,9 @@ class Ledger:
     wall_before: float  #: seconds that earlier runs took
     spent_before: float = 0.0  #: US dollars that they may have paid for the fallback
     fallback_usd: Callable[[], float] = lambda: 0.0  #: the same, of all runs, as of now
+    unanswered: Unanswered = field(default_factory=Unanswered)  #: what earlier runs may have paid
+    #: US dollars and tokens of all runs, as of now; None where nothing bounds them
+    committed: Callable[[], tuple[float, float] | None] = lambda: None
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -53,9 +58,11 @@ class Ledger:
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
+    prices: PriceList = field(init=False)
     _cfg: str = field(init=False)  #: the settings that every line names
 
     def __post_init__(self) -> None:
+        self.prices = PriceList.of(self.settings.targets)
         self._cfg = self.settings.fingerprint[:8]
 
     @classmethod
@@ -111,6 +118,7 @@ class Ledger:
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
         ledger._recall(saved)
+        ledger.prices.load()
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
         return ledger
 
@@ -123,6 +131,8 @@ class Ledger:
         if "timeline" in saved:  # since version 0.2
             self.timeline = Timeline.from_json(saved["timeline"])
             self.caps = Caps.from_json(saved["caps"])
+        if "unanswered" in saved:
+            self.unanswered = Unanswered.from_json(saved["unanswered"])
 
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
@@ -143,12 +153,13 @@ class Ledger:
 
     async def record(self, result: Result) -> int:
         """Write a result; returns where, when it would survive the death of this process."""
+        cost = self.prices.result(result)
         try:
-            line = encode(result, self._cfg)
+            line = encode(result, self._cfg, cost)
         except LineError as error:
             failure = Failure("unwritable", str(error), retryable=False)
             result = Result(result.job, None, result.attempts, failure, reused=result.reused)
-            line = encode(result, self._cfg)
+            line = encode(result, self._cfg, cost)
         self.stats.add(result)
         if result.usage is not None and result.usage.model:
             self.answered_by[result.job.model][result.usage.model] += 1
@@ -175,8 +186,10 @@ class Ledger:
             "answered_by": self.answered_by,
             "caps": self.caps.as_json(),
             "providers": {target.name: target.kind for target in self.settings.targets},
+            "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
+            "unanswered": self._unanswered().as_json(),
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
@@ -185,6 +198,11 @@ class Ledger:
         content = checkpoint.encode(fields)
         await self.journal.sync()
         await self.publish(".checkpoint.json", content)
+
+    def _unanswered(self) -> Unanswered:
+        if (committed := self.committed()) is None:
+            return self.unanswered
+        return Unanswered.of(committed, self.stats, self.prices)
 
     async def publish(self, suffix: str, content: bytes) -> None:
         """Replace a file beside the results at one stroke."""

@@ -43,6 +43,7 @@ class RegionPool:
     _lanes: dict[Lane, list[_Waiter]] = field(init=False, default_factory=dict)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
+    refusal: str = field(init=False, default="")  #: why the budget will not allow a job, if so
 
     def __repr__(self) -> str:
         in_flight = ", ".join(f"{r.name} {r.in_flight}" for r in self._router.regions)
@@ -69,6 +70,12 @@ class RegionPool:
         return self._router.governor.committed
 
     @property
+    def committed(self) -> tuple[float, float] | None:
+        """US dollars and tokens that are spent or set aside; None where no budget is kept."""
+        budget = self._router.budget
+        return None if budget is None else budget.committed
+
+    @property
     def held_back(self) -> str:
         """Which bound keeps the fallback from taking more; empty while none does."""
         return self._router.governor.held_back
@@ -93,8 +100,11 @@ class RegionPool:
         lane = (job.model, avoid)
         if lane not in self._lanes:
             picked = self._router.pick(now, job, avoid, now - since)
-            if picked is None or isinstance(picked, Lease):
+            if isinstance(picked, Lease):
                 return picked
+            if picked is None:
+                self._note_refusal()
+                return None
         waiter = _Waiter(job, since, loop.create_future())
         insort(self._lanes.setdefault(lane, []), waiter, key=_ordinal)
         self._assign()
@@ -177,6 +187,8 @@ class RegionPool:
                 waiters.pop(0)
                 continue
             picked = self._router.pick(now, first.job, avoid, now - first.since)
+            if picked is None:
+                self._note_refusal()
             if picked is None or isinstance(picked, Lease):
                 _grant(waiters.pop(0), picked)
             elif not self._overtake(now, avoid, waiters):
@@ -201,6 +213,9 @@ class RegionPool:
         first.overtaken += 1
         _grant(waiters.pop(index), picked)
         return True
+
+    def _note_refusal(self) -> None:
+        self.refusal = self.refusal or self._router.refusal
 
     def _withdraw(self, lane: Lane, waiter: _Waiter) -> None:
         """Take back what a cancelled caller waited for, or was granted too late to be used."""

@@ -12,7 +12,7 @@ from .examples import Examples
 from .histogram import Histogram
 from .model import CANCELLED, INVALID, OVERTAKEN, Attempt, Result, Usage
 from .policy.answer import usage_of
-from .policy.router import MAY_BE_BILLED
+from .policy.verdict import MAY_BE_BILLED
 
 #: outcomes without an answer, that may have been billed all the same
 AMBIGUOUS = (*MAY_BE_BILLED, CANCELLED, OVERTAKEN)

@@ -35,13 +35,14 @@ def status(output: Path) -> tuple[Summary, str | None]:
         raise UsageError(f"{output} cannot be read: {error.strerror}") from None
     done = stats.ok + stats.failed
     total = max(done, (saved.get("input") or {}).get("jobs") or 0)
-    providers = saved.get("providers") or {}
+    prices = PriceList.recall(saved)
+    progress = Progress(total=total, resumed=0, wall_s=0.0, stats=stats, regions=(), prices=prices)
     summary = Summary(
-        progress=Progress(total=total, resumed=0, wall_s=0.0, stats=stats, regions=()),
+        progress=progress,
         output=output,
         wall_s=saved.get("wall_s") or 0.0,
-        cost_usd=PriceList(providers).regions(stats.regions),
-        configured=tuple(providers),
+        cost_usd=progress.cost_usd,
+        configured=tuple(prices.providers),
         stop=None if saved.get("complete") else Stop(0, _unfinished(saved, writer)),
     )
     return summary, writer
@@ -63,11 +64,13 @@ def _of_batch(output: Path) -> Summary:
             service.models.setdefault(usage.model, Tokens()).add(usage)
     stats.regions[BATCH] = service
     left = foreign.beside(output)
+    prices = PriceList({BATCH: "openai"})
+    progress = Progress(stats.ok + stats.failed, 0, 0.0, stats, (), prices=prices)
     return Summary(
-        progress=Progress(stats.ok + stats.failed, 0, 0.0, stats, ()),
+        progress=progress,
         output=output,
         wall_s=0.0,
-        cost_usd=PriceList({BATCH: "openai"}).regions(stats.regions),
+        cost_usd=progress.cost_usd,
         configured=(BATCH,),
         stop=None if left is None else Stop(0, left),
     )

@@ -11,12 +11,14 @@ from . import runner
 from .config import Settings, require_targets
 from .environment import load_settings
 from .errors import BatchrunnerError, ConfigError, InputError, NoTargetError, raise_first
-from .fleet import open_caller
+from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.jsonl import BadLine, parse
 from .intake import counter, defaults
 from .model import Job, Result
 from .telemetry.export import telling
+
+LEFT = "no region is left that serves this job"
 
 
 async def stream(
@@ -26,15 +28,15 @@ async def stream(
 
     A line is what a line of an input file may be: a request body, a Batch line, or a prompt. It
     is taken when a worker is free for it, and nothing is written down. Raises InputError for a
-    line that is no job, and NoTargetError for one that no region serves. Who leaves the loop
+    line that is no job, and NoTargetError for one that no region serves or that the budget of
+    ``max_cost`` and ``max_tokens_total`` does not allow. Who leaves the loop
     early wraps the iterator in ``contextlib.aclosing``, so that nothing more is sent.
 
-    ConfigError for settings that only results in files can follow: ``reuse`` and ``dedup``.
+    ConfigError for settings that only results in files can follow: ``reuse``, ``dedup`` and
+    ``deadline``.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
-    if settings.reuse or settings.dedup:
-        raise ConfigError("a stream writes no results to reuse: leave reuse and dedup to run()")
-    require_targets(settings)
+    _check(settings)
     results, done = anyio.create_memory_object_stream[Result]()
     try:
         async with (
@@ -46,7 +48,7 @@ async def stream(
 
             async def report(result: Result | None) -> None:
                 if result is None:
-                    raise NoTargetError("no region is left that serves this job")
+                    raise NoTargetError(caller.pool.refusal or LEFT)
                 await results.send(result)
 
             async def work() -> None:
@@ -64,6 +66,16 @@ async def stream(
                 group.cancel_scope.cancel()
     except* BatchrunnerError as failures:
         raise_first(failures)
+
+
+def _check(settings: Settings) -> None:
+    """ConfigError for what a stream cannot do, and where nothing could be sent."""
+    if settings.reuse or settings.dedup:
+        raise ConfigError("a stream writes no results to reuse: leave reuse and dedup to run()")
+    if settings.deadline:
+        raise ConfigError("a stream ends when it is left: leave the deadline to run()")
+    require_targets(settings)
+    require_prices(settings, filter(None, [settings.model]))
 
 
 async def _jobs(lines: Iterable[Mapping[str, Any]], settings: Settings) -> AsyncIterator[Job]:

@@ -174,7 +174,9 @@ class Summary:
             "errors": dict(usage.errors),
             "prompt_tokens": usage.tokens.prompt,
             "completion_tokens": usage.tokens.completion,
+            "cached_tokens": usage.tokens.cached,
             "cost_usd": self.cost_usd.get(name, 0.0),
+            "models": self._models(name, usage),
             "share": round(usage.answers / answers, 4) if answers else 0.0,
             "throttled_s": round(usage.throttled_s, 3),
             "peak_in_flight": usage.peak_in_flight,
@@ -185,6 +187,20 @@ class Summary:
             "state": _state(status),
             "rpm": None if status is None else status.rpm,
             "tpm": None if status is None else status.tpm,
+        }
+
+    def _models(self, name: str, usage: RegionUsage) -> dict[str, Any]:
+        """What each model that answered in a region used and cost."""
+        costs = self.progress.prices.models(name, usage)
+        return {
+            model: {
+                "answers": tokens.answers,
+                "prompt_tokens": tokens.prompt,
+                "completion_tokens": tokens.completion,
+                "cached_tokens": tokens.cached,
+                "cost_usd": costs[model],
+            }
+            for model, tokens in usage.models.items()
         }
 
 

@@ -9,6 +9,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import Any
 
 import anyio
@@ -26,8 +27,10 @@ from .summary import Progress, Stop
 from .twins import Twins
 
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
+FIRST_SAVE = 1.0  #: seconds until the first that knows what is in flight
 LOOK_EVERY = 0.25  #: seconds between two looks of a view
 DRAIN = 25.0  #: seconds that requests in flight are given after a signal
+ENOUGH = 7  #: the exit code of a run that a budget or a deadline ended
 
 Watch = Callable[[Progress], None]
 Beside = Callable[[], Coroutine[Any, Any, None]]
@@ -52,6 +55,7 @@ class Supervisor:
     _before: dict[str, tuple[float, int]] = field(init=False)  #: throttled seconds, peak
     _started: float = field(init=False)
     _left: int = field(init=False, default=0)  #: jobs that no region would take
+    _is_interrupted: bool = field(init=False, default=False)
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
@@ -66,6 +70,7 @@ class Supervisor:
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
         self.ledger.fallback_usd = lambda: self.caller.pool.fallback_usd
+        self.ledger.committed = lambda: self.caller.pool.committed
         self._gate = Gate(
             lambda: self.ledger.crowded(self.workers),
             lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),
@@ -90,6 +95,8 @@ class Supervisor:
                 self.ledger.journal.hurry()
             group.cancel_scope.cancel()
         self._fold(self.progress())  # what came after the last look
+        if self.stopped is not None and self.stopped.exit_code == ENOUGH and self._is_complete:
+            self.stopped = None  # the last jobs were under way when it came
         if self._left and self.stopped is None:
             self.stopped = Stop(8, self._no_target())
 
@@ -100,14 +107,19 @@ class Supervisor:
         self.caller.close()
         self._gate.open()
 
+    def end_by(self, moment: float) -> None:
+        """Cancel what is in flight at ``moment``, on the clock of the loop."""
+        self._work.deadline = min(self._work.deadline, moment)
+
     def interrupt(self, number: int) -> None:
         """The first signal drains; a second one, or a drain that takes too long, cancels."""
-        if self._work.deadline < float("inf"):
+        if self._is_interrupted:
             self._work.cancel()
             return
+        self._is_interrupted = True
         name = signal.Signals(number).name
         self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
-        self._work.deadline = anyio.current_time() + DRAIN
+        self.end_by(anyio.current_time() + DRAIN)
 
     def progress(self) -> Progress:
         """The run at this moment."""
@@ -148,6 +160,8 @@ class Supervisor:
             offset = await self.ledger.record(result)
             self._reuse.note(result, offset)
             self._end(result.job)
+        elif self.stopped is None and (refusal := self.caller.pool.refusal):
+            self.stop(Stop(ENOUGH, refusal))
         elif self.stopped is None:
             self._left += 1
             if not self.caller.pool.is_alive:
@@ -180,13 +194,17 @@ class Supervisor:
 
     async def _save(self) -> None:
         clock = asyncio.get_running_loop().time
-        while True:
-            await anyio.sleep(SAVE_EVERY)
+        for pause in chain([FIRST_SAVE], repeat(SAVE_EVERY)):
+            await anyio.sleep(pause)
             try:
                 await self.ledger.save(wall_s=clock() - self._started)
                 self._unsaved = ""
             except OSError as error:  # the results are safe without it
                 self._unsaved = error.strerror or str(error)
+
+    @property
+    def _is_complete(self) -> bool:
+        return self.ledger.journal.records >= self.total
 
     def _no_target(self) -> str:
         """Why jobs are left over, and what to do."""

@@ -7,19 +7,22 @@ number is one more region, and the first. ``OPENAI_API_KEY`` adds plain OpenAI, 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
 from .endpoints import check_endpoint
 from .errors import ConfigError
+from .rates import Rates
 
 API_VERSION = (
     "2024-10-21"  #: the latest dated version of the Azure API that is generally available
 )
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI = "openai"
+PRICE = "US dollars per million tokens, prompt/answer or prompt/cached/answer; default: listed"
 
 #: companions of a region's key and endpoint: field -> (variable without its number, meaning)
 COMPANIONS = {
@@ -35,6 +38,7 @@ COMPANIONS = {
     "priority": ("AZURE_OPENAI_PRIORITY", "lower numbers are used first; default 0"),
     "quota_group": ("AZURE_OPENAI_QUOTA_GROUP", "regions of one group share one quota"),
     "auth": ("AZURE_OPENAI_AUTH", "key or entra; default key"),
+    "price": ("AZURE_OPENAI_PRICE", PRICE),
 }
 KEY, ENDPOINT = "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"
 #: plain OpenAI: field -> (variable, meaning)
@@ -44,8 +48,17 @@ FALLBACK = {
     "rpm": ("OPENAI_RPM", "requests per minute; default: learned from the service"),
     "tpm": ("OPENAI_TPM", "tokens per minute; default: learned from the service"),
     "concurrency": ("OPENAI_CONCURRENCY", "most requests in flight"),
+    "price": ("OPENAI_PRICE", PRICE),
 }
 _NUMBER = re.compile(rf"(?:{KEY}|{ENDPOINT})(?:_([1-9]\d*))?")
+
+
+def _price(text: str) -> str:
+    try:
+        Rates.parse(text)
+    except ValueError as error:
+        raise PydanticCustomError("price", "{why}", {"why": str(error)}) from None
+    return text
 
 
 class Target(BaseModel):
@@ -65,6 +78,7 @@ class Target(BaseModel):
     priority: int = 0
     quota_group: str | None = Field(None, min_length=1)
     auth: Literal["key", "entra"] = "key"
+    price: Annotated[str, AfterValidator(_price)] | None = None
 
     @property
     def is_fallback(self) -> bool:

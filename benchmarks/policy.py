@@ -1,10 +1,10 @@
 """The question: what does deciding where a job goes cost, and how does it grow with the regions.
 
 One job after another is picked a region for, and its reply of a kilobyte is judged, read for
-limits and settled, on a clock that is told. *Free*: nobody names a limit. *Headers*: every reply
-names limits that are never reached. *Open*: limits are configured and never reached. *Saturated*:
-every quota is used up, so that most picks only say how long to wait, and each job is picked for
-again when a request ends.
+limits and settled, on a clock that is told. *Free*: nobody names a limit. *Bounded*: the same, and
+there is a budget. *Headers*: every reply names limits that are never reached. *Open*: limits are
+configured and never reached. *Saturated*: every quota is used up, so that most picks only say how
+long to wait, and each job is picked for again when a request ends.
 
     python -m benchmarks.policy [--json FILE]
 """
@@ -22,12 +22,15 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from batchrunner.model import Reply
+from batchrunner.policy.account import Account
 from batchrunner.policy.adaptive import Adaptive
+from batchrunner.policy.budget import Budget
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit, advertised
 from batchrunner.policy.region import Region
 from batchrunner.policy.router import Lease, Router
 from batchrunner.policy.verdict import judge
+from batchrunner.prices import PriceList
 from tests.world import job
 
 from .record import save
@@ -67,17 +70,19 @@ class Case:
     name: str
     configured: float | None = None  #: requests in ten seconds
     headers: Mapping[str, str] | None = None
+    is_bounded: bool = False  #: whether the cost of all regions has a bound
 
 
 CASES = (
     Case("free"),
+    Case("bounded", is_bounded=True),
     Case("headers", headers=LIMITS),
     Case("open", configured=1e6),
     Case("saturated", configured=20.0),
 )
 
 
-def router(count: int, configured: float | None) -> Router:
+def router(count: int, configured: float | None, *, is_bounded: bool = False) -> Router:
     regions = []
     for n in range(count):
         quota = Quota()
@@ -86,7 +91,9 @@ def router(count: int, configured: float | None) -> Router:
         adaptive = Adaptive(JOBS)
         adaptive.trust()
         regions.append(Region(name=f"r{n}", quota=quota, adaptive=adaptive))
-    return Router(regions)
+    prices = PriceList({region.name: "azure" for region in regions})
+    budget = Budget(price=prices.answer, money=Account(1e9))
+    return Router(regions, budget=budget if is_bounded else None)
 
 
 def replies(said: Mapping[str, str] | None) -> list[Reply]:
@@ -101,7 +108,7 @@ def replies(said: Mapping[str, str] | None) -> list[Reply]:
 
 def microseconds(count: int, case: Case) -> float:
     """CPU time of the policy for one job."""
-    made = router(count, case.configured)
+    made = router(count, case.configured, is_bounded=case.is_bounded)
     jobs = [job(n) for n in range(JOBS)]
     answers = replies(case.headers)
     flying: deque[tuple[float, Lease]] = deque()

@@ -329,6 +329,7 @@ def test_every_variable_is_read():
     value |= dict.fromkeys(variables().keys() - value.keys(), "77")
     value |= {"AZURE_OPENAI_AUTH_1": "entra", "OPENAI_BASE_URL": "https://other"}
     value |= {"AZURE_OPENAI_ENDPOINT_1": "https://other"}
+    value |= {"AZURE_OPENAI_PRICE_1": "1/2", "OPENAI_PRICE": "1/2"}
 
     before = settings(environ=base)
     unread = [

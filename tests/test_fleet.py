@@ -29,14 +29,14 @@ def test_what_earlier_runs_took_counts():
 def test_what_earlier_runs_paid_counts():
     found = governor(answered("gpt-4o-mini", 7, 1_000_000), fallback_max_cost=1)
 
-    assert found.spent > 0.5
+    assert found.money.spent > 0.5
     assert not found.allows(0.5)
 
 
 def test_what_may_have_been_paid_without_an_answer_or_without_a_known_price_counts_too():
-    assert governor(answered("my-own", 7), 0.9, fallback_max_cost=1).spent == 0.9
-    assert governor(Stats(), 0.9, fallback_max_cost=1).spent == 0.9
+    assert governor(answered("my-own", 7), 0.9, fallback_max_cost=1).money.spent == 0.9
+    assert governor(Stats(), 0.9, fallback_max_cost=1).money.spent == 0.9
 
 
 def test_without_a_bound_nothing_is_priced():
-    assert governor(answered("gpt-4o-mini", 7), 0.9).spent == 0
+    assert governor(answered("gpt-4o-mini", 7), 0.9).money.spent == 0

@@ -8,6 +8,7 @@ import pytest
 from batchrunner.caller import Caller
 from batchrunner.hedge import ENOUGH, LEARNT_EVERY, Hedge
 from batchrunner.model import OVERTAKEN, Fault, FaultKind
+from batchrunner.policy.account import Account
 from batchrunner.policy.governor import Governor
 from batchrunner.policy.retry import Retry
 from batchrunner.policy.router import Router
@@ -284,7 +285,7 @@ async def test_accounts_return_to_zero_after_many_of_them():
 
     regions = [region(name, slots=3) for name in "ab"]
     fallback = region("openai", slots=3, is_fallback=True)
-    governor = Governor(max_share=0.5, max_cost=1e6, price=lambda *_: 0.01)
+    governor = Governor(max_share=0.5, money=Account(1e6), price=lambda *_: 0.01)
     router = Router([*regions, fallback], governor=governor)
     caller = Caller(RegionPool(router), send, Retry(4), rng, hedge=knowing(0.6))
     results = []
@@ -304,8 +305,8 @@ async def test_accounts_return_to_zero_after_many_of_them():
         words = [outcome for _, outcome in outcomes(result) if outcome in ("ok", "refused")]
         assert len(words) <= 1
     assert in_flight(caller) == [0, 0, 0]
-    assert governor.in_flight == 0
-    assert governor.reserved == pytest.approx(0, abs=1e-9)
+    assert governor.money.in_flight == 0
+    assert governor.money.reserved == pytest.approx(0, abs=1e-9)
     assert governor.taken <= 0.5 * governor.answers
 
 

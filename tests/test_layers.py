@@ -17,10 +17,11 @@ LAYERS = """
 
     policy
     policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
-    policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
-    policy.axis policy.pace policy.quota policy.region policy.tier policy.router
+    policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
+    policy.account policy.governor policy.budget policy.axis policy.pace
+    policy.quota policy.region policy.tier policy.router
 
-    endpoints tls targets config ownership environment
+    endpoints tls rates deadline targets config ownership environment
 
     inputs
     inputs.strictness inputs.schema
@@ -44,11 +45,12 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
+    spending
     pool hedge answers caller runner
     telemetry telemetry.spans telemetry.export
     fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
+    paths identity summary ledger gate reuse twins supervisor curfew signals publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
     verify status
 

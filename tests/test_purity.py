@@ -12,6 +12,10 @@ PURE = [
     *(name for name in MODULES if name.split(".")[0] == "policy"),
     "caps",
     "config",
+    "deadline",
+    "prices",
+    "rates",
+    "spending",
     "targets",
     "stats",
     "summary",
@@ -50,7 +54,11 @@ IMPURE = {
     "urllib.request",
 }
 IMPURE_CALLS = {"open", "print", "input", "breakpoint", "__import__", "exec", "eval"}
-NAMED_ONLY = {("summary", "pathlib"): {"Path"}}  # types, in annotations
+# types, in annotations or for what can be made of texts
+NAMED_ONLY = {
+    ("summary", "pathlib"): {"Path"},
+    ("deadline", "datetime"): {"date", "datetime", "time", "tzinfo"},
+}
 
 
 def leaned_on(names):

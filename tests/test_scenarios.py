@@ -258,7 +258,7 @@ async def test_the_fallback_takes_no_more_than_its_share(share, expected):
     assert taken / answers == pytest.approx(expected, abs=0.01)
     governor = world.router.governor
     assert (governor.taken, governor.answers) == (taken, 200)
-    assert (governor.in_flight, governor.reserved) == (0, 0)
+    assert (governor.money.in_flight, governor.money.reserved) == (0, 0)
 
 
 async def test_the_fallback_takes_no_more_than_its_money():
@@ -273,9 +273,9 @@ async def test_the_fallback_takes_no_more_than_its_money():
     usage = world.stats.region("openai")
     assert usage.ok > 10
     governor = world.router.governor
-    assert governor.spent == pytest.approx(cost_usd(usage, "openai"), rel=0.01)
-    assert 0.0004 < governor.spent <= 0.0005
-    assert governor.reserved == pytest.approx(0, abs=1e-12)
+    assert governor.money.spent == pytest.approx(cost_usd(usage, "openai"), rel=0.01)
+    assert 0.0004 < governor.money.spent <= 0.0005
+    assert governor.money.reserved == pytest.approx(0, abs=1e-12)
     assert world.pool.held_back == "" or "cost" in world.pool.held_back
 
 
@@ -289,7 +289,8 @@ async def test_a_resumed_run_counts_what_earlier_runs_took():
     again = World(scenario(region("a", **SCARCE), openai={}), options=bounds, before=before)
     governor = again.router.governor
     assert (governor.answers, governor.taken) == (100, before.region("openai").ok)
-    assert governor.spent == pytest.approx(cost_usd(before.region("openai"), "openai"))
+    spent = cost_usd(before.region("openai"), "openai")
+    assert governor.money.spent == pytest.approx(spent, abs=1e-6)
     await again.run([job(i) for i in range(100)])
 
     both = before + again.stats

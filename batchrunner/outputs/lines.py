@@ -3,10 +3,10 @@
 Theory of operation. A line is one JSON object of fixed shape::
 
     {"i":…,"fp":"…","custom_id":…,"response":…,"error":…,"region":…,"attempts":[…],
-     "request":"…","reused":true,"cfg":"…","crc":"…"}
+     "cost_usd":…,"request":"…","reused":true,"cfg":"…","crc":"…"}
 
-``request`` is missing where there was none, and in lines of earlier versions; ``reused`` where it
-would be false.
+``cost_usd`` is missing where no price is known or nothing was sent; ``request`` where there was
+none; both in lines of earlier versions; ``reused`` where it would be false.
 
 ``i`` and ``fp`` come first and ``cfg`` and ``crc`` last, at places that can be found without
 parsing, and ``crc`` covers every byte before it. So ``check`` tells a whole line from a torn one
@@ -56,13 +56,14 @@ class LineError(ValueError):
     """
 
 
-def encode(result: Result, cfg: str) -> bytes:
+def encode(result: Result, cfg: str, cost: float | None = None) -> bytes:
     """The line of a result, with its line end; ``check`` accepts whatever this returns.
 
-    ``cfg`` is 8 hex digits. The body of an answer is trusted to be JSON, since it has been judged
-    by its content; that of a failure is not. Raises ``LineError``.
+    ``cfg`` is 8 hex digits, and ``cost`` what the job cost in US dollars, where it is known. The
+    body of an answer is trusted to be JSON, since it has been judged by its content; that of a
+    failure is not. Raises ``LineError``.
     """
-    record = {
+    record: dict[str, Any] = {
         "i": result.job.ordinal,
         "fp": result.job.fingerprint,
         "custom_id": result.job.id,
@@ -70,9 +71,14 @@ def encode(result: Result, cfg: str) -> bytes:
         "error": _error(result.failure),
         "region": result.region,
         "attempts": [_attempt(attempt) for attempt in result.attempts],
-        **_sameness(result),
-        "cfg": cfg,
     }
+    if cost is not None:
+        record["cost_usd"] = round(cost, 9)
+    if result.job.request:
+        record["request"] = result.job.request
+    if result.reused:
+        record["reused"] = True
+    record["cfg"] = cfg
     _refuse_unless_hex8(cfg)
     return _seal(_dump(record)[:-1])
 
@@ -202,11 +208,6 @@ def _response(reply: Reply | None, *, trusted: bool) -> dict[str, Any] | None:
         "request_id": headers.get("x-request-id") or headers.get("apim-request-id"),
         "body": _one_line(body) if trusted or _is_json(body) else _excerpt(body),
     }
-
-
-def _sameness(result: Result) -> dict[str, Any]:
-    said: dict[str, Any] = {"request": result.job.request} if result.job.request else {}
-    return said | {"reused": True} if result.reused else said
 
 
 def _error(failure: Failure | None) -> dict[str, Any] | None:

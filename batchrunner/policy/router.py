@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Literal
 
 from ..model import FaultKind, Job
+from .budget import Budget, Need
 from .calibration import Mark
 from .estimate import Estimate
 from .governor import Governor
@@ -33,12 +34,11 @@ from .verdict import (
     Refused,
     Throttled,
     Verdict,
+    may_be_billed,
 )
 
 Strategy = Literal["balanced", "ordered"]
 NO_REGIONS: frozenset[str] = frozenset()
-#: faults after which the service may have answered all the same
-MAY_BE_BILLED = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL})
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +57,7 @@ class Lease:
     quota_generation: int
     breaker_generation: int
     cost: float = 0.0  #: US dollars that the fallback may take for it
+    need: Need | None = None  #: what is set aside for it, where a budget is kept
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Router:
     is_paced: bool = True  #: whether bursts are sent in parts
     estimate: Estimate = field(default_factory=Estimate)
     governor: Governor = field(default_factory=Governor)
+    budget: Budget | None = None  #: None: nothing bounds all regions together
+    refusal: str = ""  #: why the last pick found no region, where the budget is why
     _tiers: list[Tier] = field(init=False)
     _places: dict[int, list[tuple[Tier, Region]]] = field(init=False)  #: of a quota's regions
 
@@ -87,14 +90,16 @@ class Router:
         """The regions that can answer jobs of ``model``, now or later."""
         return [region for region in self.regions if region.serves(model)]
 
-    def pick(
+    def pick(  # noqa: C901 - a way out for each thing that can hold a job up
         self, now: float, job: Job, avoid: frozenset[str] = NO_REGIONS, waited: float = 0.0
     ) -> Lease | float | None:
         """Lease a region for ``job``, or say how many seconds to wait for one.
 
         Infinity means that a request in flight has to end first. None means that no region is
-        left for this job, those in ``avoid`` not counted.
+        left for this job, those in ``avoid`` not counted, or that the budget will never allow it:
+        then ``refusal`` says so.
         """
+        self.refusal = ""
         tokens = self.estimate.tokens(job)
         soonest, busy, found, held, cost = math.inf, False, False, False, 0.0
         for tier in self._tiers:
@@ -111,9 +116,16 @@ class Router:
             found = True
             soonest, busy = min(soonest, look.soonest), busy or look.busy
             if look.ready:
-                region = tier.best(now, look)
+                region, need = tier.best(now, look), None
+                if self.budget is not None:
+                    need = self._need(self.budget, region, job)
+                    if not self.budget.allows(need):
+                        return self._pick_cheaper(self.budget, now, job, avoid, waited)
+                    self.budget.begin(need)
                 tier.take(region)
-                return self._lease(now, region, job, tokens, cost)
+                lease = self._lease(now, region, job, tokens, cost)
+                lease.need = need
+                return lease
             if look.paced:
                 return soonest
         return soonest if found or (held and self._may_be_let_go(job, cost)) else None
@@ -138,7 +150,7 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
-        if region.is_fallback:
+        if region.is_fallback or lease.need is not None:
             self._account(lease, verdict)
         if limits is not NOTHING:
             expected = self.estimate.tokens(lease.job)
@@ -198,6 +210,23 @@ class Router:
     def _cost(self, job: Job) -> float:
         return self.governor.cost(job.model, self.estimate.usage(job))
 
+    def _need(self, budget: Budget, region: Region, job: Job) -> Need:
+        return budget.need(region.name, job.model, self.estimate.usage(job))
+
+    def _pick_cheaper(
+        self, budget: Budget, now: float, job: Job, avoid: frozenset[str], waited: float
+    ) -> Lease | float | None:
+        """Look again, among the regions that are cheap enough for what is left of the budget."""
+        able = [region for region in self.regions if region.takes(job, NO_REGIONS)]
+        needs = {region.name: self._need(budget, region, job) for region in able}
+        dear = {name for name, need in needs.items() if not budget.allows(need)}
+        if (picked := self.pick(now, job, avoid | dear, waited)) is not None:
+            return picked
+        if not any(map(budget.may_allow, needs.values())):
+            self.refusal = budget.refusal(job.model, min(needs.values()))
+            return None
+        return math.inf if any(budget.may_allow(needs[name]) for name in dear - avoid) else None
+
     def _lease(self, now: float, region: Region, job: Job, tokens: float, cost: float) -> Lease:
         if region.is_fallback:
             self.governor.begin(cost)
@@ -209,14 +238,16 @@ class Router:
         return Lease(region, job, tokens, now, mark, quota, breaker, cost)
 
     def _account(self, lease: Lease, verdict: Verdict | None) -> None:
-        """Keep the account of what the fallback takes."""
+        """Keep the account of what the fallback takes, and of what all regions cost."""
+        region, model = lease.region, lease.job.model
+        if lease.need is not None and self.budget is not None:
+            self.budget.settle(region.name, model, lease.need, verdict)
+        if not region.is_fallback:
+            return
         if isinstance(verdict, Answered):
-            self.governor.answer(lease.job.model, verdict.usage, lease.cost)
+            self.governor.answer(model, verdict.usage, lease.cost)
         else:
-            billed = verdict is None or (
-                isinstance(verdict, Faulty) and verdict.outcome in MAY_BE_BILLED
-            )
-            self.governor.end(lease.cost, may_be_billed=billed)
+            self.governor.end(lease.cost, may_be_billed=may_be_billed(verdict))
 
     def _passed(self, now: float, lease: Lease) -> None:
         lease.region.quota.pass_(now, lease.sent, lease.quota_generation)

@@ -101,6 +101,9 @@ class Hindered:
 
 Verdict = Answered | Throttled | Oversized | Faulty | Refused | Barred | Hindered
 
+#: faults after which the service may have answered all the same
+MAY_BE_BILLED = frozenset({FaultKind.TIMEOUT, FaultKind.RESET, FaultKind.PROTOCOL})
+
 _CAPACITY = re.compile(r"high demand|temporarily unable|no_capacity|overloaded", re.IGNORECASE)
 _TOKENS = re.compile(r"token rate limit|tokens per|\bTPM\b", re.IGNORECASE)
 _REQUESTS = re.compile(r"call rate limit|requests per|\bRPM\b", re.IGNORECASE)
@@ -135,6 +138,11 @@ class _Said:
     code: str
     kind: str
     message: str
+
+
+def may_be_billed(verdict: Verdict | None) -> bool:
+    """Whether a request without an answer may have to be paid; a cancelled one has no verdict."""
+    return verdict is None or (isinstance(verdict, Faulty) and verdict.outcome in MAY_BE_BILLED)
 
 
 def judge(outcome: Reply | Fault, path: str = CHAT) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model import Usage
 from ..policy.answer import usage_of
-from ..prices import price
+from ..prices import PriceList
 from . import digits
 from .types import BOOLEAN, EMBEDDING, INTEGER, NUMBER, TEXT, Column, Type
 
@@ -43,7 +43,7 @@ class Reader:
     extras: Sequence[str]
     structured: bool  #: whether answers are objects with the properties of a schema
     parsed: bool  #: whether they are JSON at all
-    providers: Mapping[str, str]  #: of the regions, for prices
+    prices: PriceList  #: of the regions
 
     def cells(self, record: Mapping[str, Any]) -> tuple[list[Any], bool]:
         """The cells of a result, and whether it has an answer."""
@@ -87,7 +87,12 @@ class Reader:
         return _OF_BODY[name](body)
 
     def _cost(self, record: Mapping[str, Any]) -> float | None:
-        """What a row cost: its answer, and those before it that were paid and not taken."""
+        """What a row cost: its answer, and those before it that were paid and not taken.
+
+        Lines say so since version 0.2; for earlier ones it is worked out.
+        """
+        if (said := record.get("cost_usd")) is not None:
+            return float(said)
         paid = [
             (attempt["region"], Usage(**attempt["usage"]))
             for attempt in record["attempts"]
@@ -97,7 +102,7 @@ class Reader:
             paid.append((record["region"], usage_of(record["response"]["body"])))
         total = 0.0
         for region, usage in paid:
-            cost = price(usage.model, usage, self.providers.get(region, "openai"))
+            cost = self.prices.answer(region or "", usage.model, usage)
             if cost is None:
                 return None
             total += cost

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError, UsageError
+from ..prices import PriceList
 from .answers import ANSWER, EMBEDDED, EXTRAS, Reader
 from .schema import answer_columns, type_of
 from .types import Column
@@ -18,7 +19,7 @@ def reader(
     *,
     texts: bool,
     embeddings: bool,
-    providers: Mapping[str, str],
+    prices: PriceList,
 ) -> Reader:
     """What reads the new columns from a result.
 
@@ -31,7 +32,7 @@ def reader(
         list(dict.fromkeys(extras)),
         structured=schema is not None and answer_columns(schema) is not None,
         parsed=schema is not None,
-        providers=providers,
+        prices=prices,
     )
 
 

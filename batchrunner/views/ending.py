@@ -32,6 +32,7 @@ def sentences(summary: Summary) -> list[str]:
         + f" in {words.duration(progress.wall_s)}"
     ]
     lines += words.reused(stats.reused, progress.total)
+    lines += words.spent(stats, summary.cost_usd.values())
     if codes := [(code, n) for code, n in stats.codes.most_common() if n]:
         lines.append("failures: " + ", ".join(f"{n:,} {code}" for code, n in codes))
     lines += [f"{r.name} was left out: {r.reason}" for r in progress.regions if r.reason]

@@ -19,6 +19,7 @@ def status_lines(summary: Summary) -> list[str]:
         f"in {words.duration(summary.wall_s)}"
     )
     lines += words.reused(stats.reused, progress.total)
+    lines += words.spent(stats, summary.cost_usd.values())
     if stats.ambiguous:
         lines.append(f"{stats.ambiguous:,} calls had no answer and may have been billed")
     for name, usage in stats.regions.items():

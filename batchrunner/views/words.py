@@ -1,7 +1,9 @@
 """Numbers and states as people read them. Pure."""
 
+from collections.abc import Iterable
+
 from ..policy.region import RegionStatus
-from ..stats import RegionUsage
+from ..stats import RegionUsage, Stats
 from ..summary import Progress
 from ..terminal import printable
 
@@ -36,6 +38,27 @@ def errors(usage: RegionUsage) -> str:
 def reused(count: int, total: int) -> list[str]:
     """For how many jobs nothing was sent, where there are any."""
     return [f"{count:,} of {total:,} taken from the same request, answered before"] * bool(count)
+
+
+def spent(stats: Stats, costs: Iterable[float | None]) -> list[str]:
+    """What the answers used and cost, where there are any; regions without a price left out."""
+    tokens = [usage.tokens for usage in stats.regions.values()]
+    prompt = sum(one.prompt for one in tokens)
+    answers = sum(one.completion for one in tokens)
+    if not prompt + answers:
+        return []
+    cached = sum(one.cached for one in tokens)
+    known = list(costs)
+    amounts = [cost for cost in known if cost is not None]
+    money = f"cost {usd(sum(amounts))}" if amounts else "cost unknown: no price is known"
+    if amounts and len(amounts) < len(known):
+        money += ", without regions of which no price is known"
+    return [f"{prompt:,} tokens of prompts ({cached:,} cached), {answers:,} of answers; {money}"]
+
+
+def usd(amount: float) -> str:
+    """``12.34 USD``; small amounts with as many digits as say something."""
+    return f"{amount:,.2f} USD" if amount >= 10 else f"{amount:.4g} USD"
 
 
 def line(progress: Progress) -> str:

@@ -346,3 +346,39 @@ def test_a_failure_without_a_reply_is_taken_without_one():
 def test_what_is_no_line_cannot_be_taken():
     with pytest.raises(ValueError, match="not a whole line"):
         taken(b"{}\n", job())
+
+
+# --- what a job cost
+
+
+@pytest.mark.parametrize(
+    ("cost", "written"),
+    [
+        (0.00012345, b"0.00012345"),
+        (1e-10, b"0.0"),
+        (0.0, b"0.0"),
+        (12.5, b"12.5"),
+        (3e-9, b"3e-9"),
+    ],
+)
+def test_what_a_job_cost_stands_between_its_attempts_and_the_settings(cost, written):
+    named = replace(asked(result()), reused=False)
+
+    text = encode(named, CFG, cost)
+
+    assert b'}],"cost_usd":%b,"request":"' % written in text
+    assert check(text)
+    assert request_in(text) == named.job.request.encode()
+    assert taken(text, job(1)).reply.body == named.reply.body
+
+
+def test_a_line_says_nothing_of_a_cost_that_is_not_known():
+    assert b"cost_usd" not in encode(result(), CFG)
+
+
+@pytest.mark.parametrize("failure", [AGAIN, FINAL])
+def test_a_cost_hides_no_failure(failure):
+    text = encode(result(failure=failure), CFG, 0.5)
+
+    assert failed(text)
+    assert retryable(text) is failure.retryable

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
+from batchrunner.policy.account import Account
 from batchrunner.policy.governor import Governor
 
 CENT = 0.01
@@ -17,8 +18,8 @@ def a_cent_a_token(model, usage):
     return CENT * (usage.prompt + usage.completion) if model == "gpt" else None
 
 
-def governor(**bounds):
-    return Governor(price=a_cent_a_token, **bounds)
+def governor(max_cost=math.inf, spent=0.0, **more):
+    return Governor(price=a_cent_a_token, money=Account(max_cost, spent), **more)
 
 
 def answered(count, it):
@@ -122,7 +123,7 @@ def test_a_job_is_paid_for_before_it_is_sent_and_costs_what_it_used():
     assert it.allows(0.4)
     answer(it, 0.6, tokens=20)
 
-    assert it.spent == pytest.approx(0.2)
+    assert it.money.spent == pytest.approx(0.2)
     assert it.allows(0.6)
 
 
@@ -132,8 +133,8 @@ def test_a_job_that_may_be_billed_without_an_answer_counts_in_full(may_be_billed
     take(it, 0.6)
     it.end(0.6, may_be_billed=may_be_billed)
 
-    assert it.spent == spent
-    assert (it.in_flight, it.reserved) == (0, 0)
+    assert it.money.spent == spent
+    assert (it.money.in_flight, it.money.reserved) == (0, 0)
 
 
 def test_it_says_that_the_money_is_spent():
@@ -179,11 +180,13 @@ def test_share_and_cost_hold_at_every_moment_and_reservations_end(max_share, max
             answer(it, cost, int(part * most))
         elif out and event in ("billed", "free"):
             it.end(out.pop(0)[0], may_be_billed=event == "billed")
-        assert it.in_flight == len(out)
-        assert it.spent + it.reserved <= max_cost + 1e-9
-        assert it.taken + it.in_flight <= max_share * (it.answers + it.in_flight) + 1e-9
+        assert it.money.in_flight == len(out)
+        assert it.money.spent + it.money.reserved <= max_cost + 1e-9
+        assert (
+            it.taken + it.money.in_flight <= max_share * (it.answers + it.money.in_flight) + 1e-9
+        )
 
     for cost, _ in out:
         it.end(cost, may_be_billed=False)
-    assert it.in_flight == 0
-    assert it.reserved == pytest.approx(0, abs=1e-9)
+    assert it.money.in_flight == 0
+    assert it.money.reserved == pytest.approx(0, abs=1e-9)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
+from batchrunner.policy.account import Account
 from batchrunner.policy.governor import Governor
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit
@@ -160,7 +161,7 @@ def test_accounts_return_to_zero_and_everybody_is_served(data):
         region("b", slots=2, quota=Quota(tokens=Limit(100, 10))),
         region("openai", slots=1, is_fallback=True),
     ]
-    governor = Governor(max_share=0.5, max_cost=1.0, price=lambda *_: 0.01)
+    governor = Governor(max_share=0.5, money=Account(1.0), price=lambda *_: 0.01)
     verdicts = {"429": Throttled(Cause.REQUESTS, 2.0), "fault": Faulty("http_500", "")}
 
     async def one(pool, ordinal, story):
@@ -189,8 +190,8 @@ def test_accounts_return_to_zero_and_everybody_is_served(data):
 
     run(main())
     assert [one.in_flight for one in regions] == [0, 0, 0]
-    assert governor.in_flight == 0
-    assert governor.reserved == pytest.approx(0, abs=1e-9)
+    assert governor.money.in_flight == 0
+    assert governor.money.reserved == pytest.approx(0, abs=1e-9)
 
 
 async def test_a_job_has_waited_since_it_began_however_often_it_was_sent_back():

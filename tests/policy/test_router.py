@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
+from batchrunner.policy.account import Account
 from batchrunner.policy.adaptive import Adaptive
 from batchrunner.policy.breaker import State
 from batchrunner.policy.governor import Governor
@@ -310,7 +311,7 @@ def test_the_wait_is_for_azure_or_the_fallback_whichever_is_sooner():
 
 def test_a_job_that_only_the_fallback_serves_waits_for_reservations_to_end():
     price = lambda model, usage: 0.6  # noqa: E731, ARG005
-    governor = Governor(max_cost=1.0, price=price)
+    governor = Governor(money=Account(1.0), price=price)
     router = make(region("openai", is_fallback=True), governor=governor)
     lease = take(router)
 
@@ -324,10 +325,10 @@ def test_a_job_that_only_the_fallback_serves_waits_for_reservations_to_end():
 
 def test_a_job_is_priced_once_when_it_is_sent_and_once_when_it_was_answered():
     priced = []
-    governor = Governor(max_cost=1.0, price=lambda model, _: priced.append(model) or 0.6)
+    governor = Governor(money=Account(1.0), price=lambda model, _: priced.append(model) or 0.6)
     router = make(region("openai", is_fallback=True), governor=governor)
     lease = take(router)
-    assert (priced, lease.cost, governor.reserved) == (["gpt"], 0.6, 0.6)
+    assert (priced, lease.cost, governor.money.reserved) == (["gpt"], 0.6, 0.6)
     router.settle(0, lease, OK)
     assert priced == ["gpt"] * 2
 
@@ -355,7 +356,7 @@ def test_a_job_that_azure_has_failed_does_not_wait_for_the_governor():
 
 
 def test_a_bound_that_no_end_of_a_request_can_lift_is_not_waited_for():
-    router = make(region("openai", is_fallback=True), governor=Governor(max_cost=1.0))
+    router = make(region("openai", is_fallback=True), governor=Governor(money=Account(1.0)))
     router.regions[0].in_flight = 1
 
     assert router.pick(0, job()) is None

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
-from batchrunner.prices import price
+from batchrunner.prices import PriceList, price
 from batchrunner.tables.columns import reader
 from batchrunner.tables.defuse import defuse
 from batchrunner.tables.digits import Digits, dumps, loads
@@ -260,7 +260,9 @@ ANSWERED = {"body": {"model": PAID.model, "usage": {"prompt_tokens": PAID.prompt
     ],
 )
 def test_a_row_costs_what_was_paid_for_it_also_in_vain(record, answers):
-    found = reader(None, ["cost_usd"], texts=True, embeddings=False, providers={"a": "azure"})
+    found = reader(
+        None, ["cost_usd"], texts=True, embeddings=False, prices=PriceList({"a": "azure"})
+    )
 
     cells, _ = found.cells({"region": "a", "response": ANSWERED, **record})
 
@@ -269,7 +271,7 @@ def test_a_row_costs_what_was_paid_for_it_also_in_vain(record, answers):
 
 
 def test_a_price_that_is_not_known_is_none():
-    found = reader(None, ["cost_usd"], texts=True, embeddings=False, providers={})
+    found = reader(None, ["cost_usd"], texts=True, embeddings=False, prices=PriceList())
     unknown = {"region": "a", "usage": {"model": "my-own", "prompt": 1}}
 
     cells, _ = found.cells(
