@@ -28,6 +28,7 @@ from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
+from .selection import Selection
 from .stats import Stats
 from .timeline import Timeline
 
@@ -51,6 +52,7 @@ class Ledger:
     )  #: which models, by the name asked for
     caps: Caps = field(default_factory=Caps)
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
+    is_retry: bool = False  #: whether a selection of failures was taken out, and is not done yet
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     _cfg: str = field(init=False)  #: the settings that every line names
@@ -60,13 +62,18 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, path: Path, settings: Settings, agree: Callable[[DoneSet], None] = lambda _: None
+        cls,
+        path: Path,
+        settings: Settings,
+        agree: Callable[[DoneSet], None] = lambda _: None,
+        again: Selection | None = None,
     ) -> Self:
         """Recover what earlier runs left at ``path``; blocks, so call it in a thread.
 
-        Failures that may end otherwise are taken out, to run again; before that ``agree`` is
-        shown what is done, and may refuse by an exception. Raises IdentityError where the results
-        were made with settings that ask for something else, and whatever recovery raises.
+        Failures that may end otherwise are taken out, to run again, or those that ``again``
+        selects; before that ``agree`` is shown what is done, and may refuse by an exception.
+        Raises IdentityError where the results were made with settings that ask for something
+        else, and whatever recovery raises.
         """
         loaded = checkpoint.load(checkpoint.checkpoint_path(path))
         saved = loaded.fields or {}
@@ -74,6 +81,9 @@ class Ledger:
         if path.exists() and path.stat().st_size:
             warnings.append(loaded.reason and f"{loaded.reason}: the results speak for themselves")
         drop = failed if settings.retry_failed else retryable
+        if again is not None:
+            drop = again.takes
+        again_before = bool(saved.get("retrying"))
         kept: list[Stats] = []
 
         def before_compaction() -> None:
@@ -91,6 +101,7 @@ class Ledger:
                 "results": {"synced": 0, "records": 0},
                 "stats": None,
                 "withdrawn": withdrawn.as_json(),
+                "retrying": again_before or again is not None,
             }
             publish(checkpoint.checkpoint_path(path), checkpoint.encode(fields))
 
@@ -110,6 +121,7 @@ class Ledger:
             stats = restore(path, {}) + _withdrawn(saved)
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
+        ledger.is_retry = again_before or again is not None
         ledger._recall(saved)
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
         return ledger
@@ -181,6 +193,7 @@ class Ledger:
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
             "timeline": self.timeline.as_json(),
+            "retrying": self.is_retry and not complete,
         }
         content = checkpoint.encode(fields)
         await self.journal.sync()

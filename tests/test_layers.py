@@ -46,14 +46,14 @@ LAYERS = """
 
     pool hedge answers caller runner fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
-    verify status
+    paths identity summary selection ledger gate reuse twins supervisor signals publishing
+    verify status pace
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.answers tables.columns tables.input_rows
-    export
+    export again meanings explain
 
     views
     views.words views.screen views.table views.progress views.ending views.findings
@@ -62,7 +62,8 @@ LAYERS = """
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    cli.app cli.options cli.running cli.results cli.export cli __main__
+    commands.follow commands.explain commands.retry
+    cli.app cli.options cli.running cli.results cli.retrying cli.export cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 
