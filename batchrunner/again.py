@@ -69,8 +69,8 @@ class Again:
         settings = Settings.model_validate(kept | same | meaning_of(self.saved))
         if settings.fingerprint != self.saved.get("cfg_fp"):
             raise UsageError(
-                f"{self.output} was made by a version of batchrunner that asks otherwise: name all "
-                "as it was, with batchrunner run INPUT --retry-failed"
+                f"{self.output} was made by a version of batchrunner that asks otherwise: name "
+                "everything as it was, with batchrunner run INPUT --retry-failed"
             )
         return settings
 
@@ -95,8 +95,8 @@ def again(output: Path, selection: Selection, input_: str | None) -> Again:
     saved = loaded.fields or {}
     if not saved.get("cfg") or not saved.get("input"):
         raise UsageError(
-            f"{loaded.reason or f'{output} has no whole checkpoint'}: without it nobody knows what "
-            "was asked; name it all again, with batchrunner run INPUT --retry-failed"
+            f"{loaded.reason or f'{output} has no whole checkpoint'}: without it nobody knows "
+            "what was asked; name it all again, with batchrunner run INPUT --retry-failed"
         )
     found = Again(output, selection, saved, _input_name(output, saved, input_))
     _count(found)

@@ -5,11 +5,11 @@ much of them was safe when, and the statistics up to there; the lines behind it 
 again at the next start, so that the numbers add up over any number of stops.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -206,7 +206,7 @@ class Ledger:
 
 def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
-    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
+    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in itertools.count())
     mark = next(m for m in taken if not sibling(path, m).exists())
     for suffix in (".checkpoint.json", ".stats.json", ""):  # the results last: they are the truth
         if (old := sibling(path, suffix)).exists():
@@ -225,14 +225,26 @@ def _mended(path: Path, found: Recovered) -> str | None:
 
 def restore(path: Path, saved: Mapping[str, Any]) -> Stats:
     """The statistics of the checkpoint, and of the lines written after it."""
-    known = saved.get("stats")
-    stats = Stats.from_json(known) if known else _withdrawn(saved)
-    for line in tail(path, saved["results"]["synced"] if known else 0):
-        try:
-            stats.add_line(decode(line))
-        except ValueError:  # nested too deeply to be read, but whole: it counts as it is
-            stats.add_unread(is_failure=failed(line))
+    stats, offset = base(saved)
+    for line in tail(path, offset):
+        count(stats, line)
     return stats
+
+
+def base(saved: Mapping[str, Any]) -> tuple[Stats, int]:
+    """The statistics of a checkpoint, and up to where the lines are counted in them."""
+    known = saved.get("stats")
+    if not known:
+        return _withdrawn(saved), 0
+    return Stats.from_json(known), saved["results"]["synced"]
+
+
+def count(stats: Stats, line: bytes) -> None:
+    """Take in a whole line."""
+    try:
+        stats.add_line(decode(line))
+    except ValueError:  # nested too deeply to be read, but whole: it counts as it is
+        stats.add_unread(is_failure=failed(line))
 
 
 def _withdrawn(saved: Mapping[str, Any]) -> Stats:

@@ -37,7 +37,7 @@ LAYERS = """
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
-    outputs.results_file outputs.places outputs.foreign outputs.found
+    outputs.results_file outputs.places outputs.lookup outputs.foreign outputs.found
     outputs.survey outputs.torn outputs.recovery
     outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
@@ -47,18 +47,19 @@ LAYERS = """
     pool hedge answers caller runner fleet
 
     paths identity summary selection ledger gate reuse twins supervisor signals publishing
-    verify status pace
+    pace verify status
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.answers tables.columns tables.input_rows
-    export again meanings explain
+    intake export again meanings explain
 
     views
-    views.words views.screen views.table views.progress views.ending views.findings
+    views.words views.screen views.table views.progress views.ending
+    views.findings views.following views.explained
 
-    intake batch streaming completion
+    batch streaming completion
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export

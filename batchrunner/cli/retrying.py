@@ -15,10 +15,6 @@ Only = Annotated[
         "region=eastus or code=http_5*; given twice, either  [all]",
     ),
 ]
-InputNow = Annotated[
-    str | None,
-    typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="tell how many would run, send nothing")]
 
 
@@ -27,7 +23,7 @@ def retry(  # noqa: PLR0913 - an option each
     output: options.Results,
     *,
     only: Only = None,
-    input_: InputNow = None,
+    input_: options.InputNow = None,
     dry_run: DryRun = False,
     max_reasks: options.MaxReasks = None,
     concurrency: options.Concurrency = None,

@@ -31,7 +31,11 @@ def retry_command(
     """
     found = again(which.output, Selection.parse(which.only), which.input)
     if which.dry_run or found.is_idle:
-        say({"dry_run": which.dry_run, "retry": found.as_json()}, again_lines(found), as_json=as_json)
+        say(
+            {"dry_run": which.dry_run, "retry": found.as_json()},
+            again_lines(found),
+            as_json=as_json,
+        )
         return 1 if found.is_idle and found.failed else 0
     if not quiet:
         for line in again_lines(found):
