@@ -32,6 +32,8 @@ from .selection import Selection
 from .stats import Stats
 from .timeline import Timeline
 
+_COUNTED = ("stats", "results", "withdrawn", "counted")  #: what a checkpoint says of lines
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -76,7 +78,7 @@ class Ledger:
         else, and whatever recovery raises.
         """
         loaded = checkpoint.load(checkpoint.checkpoint_path(path))
-        saved = loaded.fields or {}
+        saved = settled(path, loaded.fields or {})
         warnings = [mounts.warning(path), compare(path, saved, settings)]
         if path.exists() and path.stat().st_size:
             warnings.append(loaded.reason and f"{loaded.reason}: the results speak for themselves")
@@ -101,6 +103,11 @@ class Ledger:
                 "results": {"synced": 0, "records": 0},
                 "stats": None,
                 "withdrawn": withdrawn.as_json(),
+                "compaction": {
+                    "inode": path.stat().st_ino,
+                    "stats": stats.as_json(),
+                    "before": {name: saved.get(name) for name in _COUNTED},
+                },
                 "retrying": again_before or again is not None,
             }
             publish(checkpoint.checkpoint_path(path), checkpoint.encode(fields))
@@ -231,12 +238,28 @@ def restore(path: Path, saved: Mapping[str, Any]) -> Stats:
     return stats
 
 
+def settled(path: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A checkpoint as it is; one that announces a compaction, as that came or did not come.
+
+    A compacted file is another file. Nothing was written to it before the next checkpoint, so the
+    statistics that were announced are those of all its lines.
+    """
+    announced = saved.get("compaction")
+    if announced is None or not path.exists():
+        return saved
+    now = path.stat()
+    if now.st_ino == announced["inode"]:
+        return {**saved, **announced["before"], "compaction": None}
+    return {**saved, "stats": announced["stats"], "counted": now.st_size, "compaction": None}
+
+
 def base(saved: Mapping[str, Any]) -> tuple[Stats, int]:
     """The statistics of a checkpoint, and up to where the lines are counted in them."""
     known = saved.get("stats")
     if not known:
         return _withdrawn(saved), 0
-    return Stats.from_json(known), saved["results"]["synced"]
+    counted = saved.get("counted")
+    return Stats.from_json(known), saved["results"]["synced"] if counted is None else counted
 
 
 def count(stats: Stats, line: bytes) -> None:

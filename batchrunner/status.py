@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from .errors import UsageError
-from .ledger import base, count
+from .ledger import base, count, settled
 from .outputs import checkpoint, foreign
 from .outputs.disk import sibling
 from .outputs.lines import MAX_LINE, check, decode
@@ -84,7 +84,8 @@ class Follower:
     def _begin(self) -> None:
         self.close()
         self._checkpoint = _stamp(self.output)  # before it is read: a newer one is noticed
-        saved = checkpoint.load(checkpoint.checkpoint_path(self.output)).fields or {}
+        loaded = checkpoint.load(checkpoint.checkpoint_path(self.output))
+        saved = settled(self.output, loaded.fields or {})
         self._file = self.output.open("rb")
         self._saved, self._seal = saved, b""
         self._stats, self._offset = base(saved)

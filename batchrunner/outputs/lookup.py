@@ -29,24 +29,24 @@ class Hits:
     damaged: int = 0  #: that begin as one of this job does
 
 
-def by_id(path: Path, id_: str) -> Hits:
+def by_id(path: Path, id_: str, block: int = BLOCK) -> Hits:
     """The lines of the jobs that are called so: one, where all is well."""
     try:
         needle = b',"custom_id":%b,"response":' % orjson.dumps(id_)
     except TypeError:  # no line has such a text: lone surrogates were replaced
         return Hits()
-    return _hits(path, needle, at_head=False)
+    return _hits(path, needle, block, at_head=False)
 
 
-def by_ordinal(path: Path, ordinal: int) -> Hits:
+def by_ordinal(path: Path, ordinal: int, block: int = BLOCK) -> Hits:
     """The line of the job of an input line, which is counted from 0."""
-    return _hits(path, START + b'%d,"fp":"' % ordinal, at_head=True)
+    return _hits(path, START + b'%d,"fp":"' % ordinal, block, at_head=True)
 
 
-def _hits(path: Path, needle: bytes, *, at_head: bool) -> Hits:
+def _hits(path: Path, needle: bytes, block: int, *, at_head: bool) -> Hits:
     found = Hits()
     with opened(path) as file:
-        for at in _occurrences(file, needle):
+        for at in _occurrences(file, needle, block):
             begin = _begin(file, at, at_head=at_head)
             if begin is None:
                 continue
@@ -58,11 +58,11 @@ def _hits(path: Path, needle: bytes, *, at_head: bool) -> Hits:
     return found
 
 
-def _occurrences(file: BinaryIO, needle: bytes) -> Iterator[int]:
+def _occurrences(file: BinaryIO, needle: bytes, block: int) -> Iterator[int]:
     """Every offset at which ``needle`` stands."""
     offset, rest = 0, b""
-    while block := os.pread(file.fileno(), BLOCK, offset + len(rest)):
-        text = rest + block
+    while more := os.pread(file.fileno(), block, offset + len(rest)):
+        text = rest + more
         at = text.find(needle)
         while at >= 0:
             yield offset + at
