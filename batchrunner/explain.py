@@ -1,5 +1,6 @@
 """Everything about one job: what was asked, each attempt and what it meant, and what it took."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from .policy.answer import usage_of
 from .prices import PriceList
 from .tables.input_rows import name_of
 
+_NUMBER = re.compile("#([1-9][0-9]{0,9})")
 SHOWN = 5  #: lines with the same id that are named
 
 
@@ -199,10 +201,10 @@ def _look_up(output: Path, wanted: Wanted) -> tuple[Wanted, Hits]:
         return wanted, by_ordinal(output, wanted.line - 1)
     name = wanted.id or ""
     hits = by_id(output, name)
-    number = name.removeprefix("#")
-    if hits.lines or number == name or not (number.isascii() and number.isdecimal()):
+    number = _NUMBER.fullmatch(name)
+    if hits.lines or number is None:
         return wanted, hits
-    line = max(1, int(number[:12]))
+    line = int(number[1])
     return Wanted(line=line, input=wanted.input), by_ordinal(output, line - 1)
 
 
