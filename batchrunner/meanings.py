@@ -7,7 +7,7 @@ from .model import CANCELLED, INVALID, OVERTAKEN
 #: how an attempt ended, by its outcome
 OUTCOMES = {
     "ok": "answered",
-    "throttled": "throttled: the region was at a limit, which costs the job no attempt",
+    "throttled": "throttled",
     "refused": "refused: the request itself is at fault, no other region was asked",
     "oversized": "larger than this region's whole limit, so another one was asked",
     "barred": "the region does not serve us (key, deployment or address), so it was left out",

@@ -74,8 +74,8 @@ def test_throttled_twice_and_answered_elsewhere(batchrunner):
     assert "job-2: answered by westus" in out
     assert f"line 3 of {Path('in.jsonl').absolute()}" in out
     assert "3: 1.3s of asking, 13.2s of waiting" in out
-    assert "1. after a wait of 0.5s, eastus took 0.030s, status 429: throttled" in out
-    assert "its limit of tokens a minute was used up" in out
+    assert "1. eastus after a wait of 0.5s: throttled: its limit of tokens" in out
+    assert "a minute was used up (status 429 in 0.030s)" in out
 
 
 def test_a_failure_says_what_to_do(batchrunner):

@@ -229,3 +229,11 @@ def test_an_output_that_is_about_to_begin_is_waited_for(place):  # noqa: ARG001
             assert _look(follower) is None
             OUTPUT.write_bytes(line(0))
             assert _look(follower)[0].progress.done == 1
+
+
+def test_a_file_that_is_gone_ends_it(follower):
+    counted(follower)
+    OUTPUT.unlink()
+
+    with pytest.raises(UsageError, match="does not exist"):
+        follower.look()

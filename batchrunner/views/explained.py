@@ -9,6 +9,7 @@ from ..terminal import printable, printable_lines
 from . import words
 
 ROOM = 10  #: characters of a label
+SHORT = 0.05  #: seconds of waiting that are not worth a word
 
 
 def explained_lines(found: Explanation, *, answer: bool) -> list[str]:
@@ -38,8 +39,8 @@ def _facts(found: Explanation) -> Iterator[str]:
     yield from _attempts(found)
     if (error := found.error) is not None:
         yield _fact("failed", f"{error['code']}: {error['message']}")
-        again = "yes, as soon as the run is started again" if error["retryable"] else "no"
-        yield _fact("again", f"{again}; batchrunner retry runs it in any case")
+        by_itself = "by itself, when the run is started again" if error["retryable"] else ""
+        yield _fact("again", by_itself or "not by itself; batchrunner retry runs it again")
         yield _fact("remedy", error["remedy"])
     if found.endings:
         yield _fact("finish", ", ".join(found.endings))
@@ -85,9 +86,9 @@ def _attempts(found: Explanation) -> Iterator[str]:
 
 
 def _attempt(each: Mapping[str, Any]) -> str:
-    status = "" if each["status"] is None else f", status {each['status']}"
-    waited = f"after a wait of {words.duration(each['wait'])}, " if each["wait"] else ""
-    return f"{waited}{each['region']} took {each['s']:.3f}s{status}: {each['meaning']}"
+    waited = f" after a wait of {words.duration(each['wait'])}" if each["wait"] >= SHORT else ""
+    status = "" if each["status"] is None else f"status {each['status']} "
+    return f"{each['region']}{waited}: {each['meaning']} ({status}in {each['s']:.3f}s)"
 
 
 def _tokens(found: Explanation) -> Iterator[str]:
