@@ -102,10 +102,8 @@ class Explanation:
         record = self.record or {}
         if record.get("cost_usd") is not None:
             return float(record["cost_usd"])
-        if record.get("reused"):
-            return 0.0
         paid = list(self.rejected)
-        if self.usage is not None and record.get("region") is not None:
+        if self.usage is not None and record.get("region") is not None:  # else it was reused
             paid.append((record["region"], self.usage))
         prices = PriceList(self.saved.get("providers") or {})
         costs = [prices.answer(region, usage.model, usage) for region, usage in paid]

@@ -76,7 +76,7 @@ class Follower:
         if self._file is None or _stamp(self.output) != self._checkpoint:
             return False
         now, then = self.output.stat(), os.fstat(self._file.fileno())
-        if (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino) or now.st_size < self._offset:
+        if (now.st_dev, now.st_ino) != (then.st_dev, then.st_ino):
             return False
         size = len(self._seal)
         return os.pread(self._file.fileno(), size, self._offset - size) == self._seal

@@ -171,7 +171,7 @@ def test_what_a_limit_left_out_is_said(batchrunner):
 
 
 def test_without_an_id_a_line_is_known_by_its_place(batchrunner):
-    rows = [b'{"prompt":"a"}', b"", b'{"prompt":"id 2"}', b'{"id":7,"prompt":"b"}']
+    rows = [b'{"prompt":"a"}', b"", b'{"prompt":"no id"}', b'{"id":7,"prompt":"b"}']
     write(rows=rows, complete=False)
 
     assert told(batchrunner, "2")["line"] == 3

@@ -87,16 +87,30 @@ def test_all_failed_jobs_run_again_without_a_selection(failed):
     }
 
 
-def test_what_was_asked_comes_from_the_checkpoint_and_not_from_the_environment(
-    failed, monkeypatch
-):
-    for name, value in (("MODEL", "other"), ("PROMPT", "{{ x }}"), ("RESTART", "1")):
-        monkeypatch.setenv(f"BATCHRUNNER_{name}", value)
+def test_what_was_asked_comes_from_the_checkpoint_and_nothing_else_does(failed):  # noqa: ARG001
+    found = again(OUTPUT, Selection(), None)
+    other = {"model": "other", "prompt": "{{ x }}", "messages_file": "m.json", "limit": 3}
+    given = Settings(**other, restart=True, dedup=True, repair=True, concurrency=7, timeout=9.0)
 
-    code, out, _ = failed("retry", OUTPUT, *SIMULATED, "--json", "--quiet")
+    settings = found.settings(given)
 
-    assert (code, sent(out)) == (1, 3)
-    assert len({result["cfg"] for result in read_results()}) == 1
+    assert settings.fingerprint == found.saved["cfg_fp"]
+    assert (settings.model, settings.system) == ("gpt-4o-mini", "Be brief.")
+    assert (settings.prompt, settings.messages_file, settings.limit) == (None, None, None)
+    assert (settings.restart, settings.dedup, settings.repair) == (False, False, False)
+    assert (settings.concurrency, settings.timeout) == (7, 9.0)
+
+
+def test_keys_and_regions_come_from_the_environment(failed, monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY_1", "canary")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT_1", "https://stranger.example.com/")
+    monkeypatch.setenv("BATCHRUNNER_MODEL", "other")
+
+    code, _, err = failed("retry", OUTPUT)
+
+    assert code == 2  # keys go to nobody that is not known
+    assert "stranger.example.com" in err
+    assert "canary" not in err
 
 
 def test_a_dry_run_says_what_would_run_and_changes_nothing(failed):
@@ -139,6 +153,7 @@ def test_an_unknown_word_names_the_known_ones(failed):
 def test_while_a_run_writes_the_output_it_is_refused(failed):
     with acquire(OUTPUT):
         code, _, err = failed("retry", OUTPUT, *SIMULATED)
+        assert failed("retry", OUTPUT, "--dry-run")[0] == 6
 
     assert code == 6
     assert "is writing" in err
