@@ -87,10 +87,10 @@ class Answers:
 
         Whatever is final is told first. Embeddings hold no text and are always fine.
         """
-        found = [one for one in map(self._complaint, _choices(orjson.loads(body))) if one]
+        found = [one for one in map(self._complaint, choices(orjson.loads(body))) if one]
         return next((one for one in found if one.is_final), found[0] if found else None)
 
-    def _complaint(self, choice: "_Choice") -> Complaint | None:
+    def _complaint(self, choice: "Choice") -> Complaint | None:
         if choice.refusal:
             return Complaint("refusal", f"the model refused: {choice.refusal}")
         if choice.end in _CUT:
@@ -108,7 +108,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
+class Choice:
     """One of the answers that a reply holds."""
 
     text: str
@@ -116,7 +116,7 @@ class _Choice:
     end: str  #: why it ended
 
 
-def _choices(body: Any) -> Iterator[_Choice]:
+def choices(body: Any) -> Iterator[Choice]:
     """The answers of a chat completion or of a response, told apart by their shape."""
     if not isinstance(body, dict):
         return
@@ -124,7 +124,7 @@ def _choices(body: Any) -> Iterator[_Choice]:
         for choice in choices:
             message = _mapping(_mapping(choice).get("message"))
             end = _text(_mapping(choice).get("finish_reason"))
-            yield _Choice(_text(message.get("content")), _text(message.get("refusal")), end)
+            yield Choice(_text(message.get("content")), _text(message.get("refusal")), end)
     elif isinstance(output := body.get("output"), list):
         parts = [
             _mapping(part)
@@ -132,7 +132,7 @@ def _choices(body: Any) -> Iterator[_Choice]:
             if item.get("type") == "message" and isinstance(item.get("content"), list)
             for part in item["content"]
         ]
-        yield _Choice(
+        yield Choice(
             "".join(_text(part.get("text")) for part in parts),
             "".join(_text(part.get("refusal")) for part in parts),
             _text(_mapping(body.get("incomplete_details")).get("reason")),

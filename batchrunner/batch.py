@@ -38,6 +38,7 @@ from .outputs.lock import acquire
 from .paths import output_path, refuse_same
 from .publishing import announce, conclude
 from .reuse import Reuse
+from .selection import Selection
 from .signals import listening
 from .summary import Summary
 from .supervisor import Supervisor, Watch
@@ -60,6 +61,7 @@ async def run_async(  # noqa: PLR0913 - the front door
     watch: Watch = lambda _: None,
     tell: Callable[[str], None] = lambda _: None,
     catch_signals: bool = False,
+    again: Selection | None = None,
 ) -> Summary:
     """Answer every job of ``input_`` and write the results to ``output``.
 
@@ -68,7 +70,8 @@ async def run_async(  # noqa: PLR0913 - the front door
     ``output`` defaults to the input's name with ``.results.jsonl``, for an address in the current
     directory. Where it has results of an earlier run, only what is missing is sent. ``tell`` is
     given a line about the columns of a table. Without ``settings`` they are read from the
-    environment and ``.env``.
+    environment and ``.env``. ``again`` selects the failures that run again, instead of those that
+    may end otherwise.
 
     Raises a BatchrunnerError where the run cannot start or cannot go on; a run that stops early
     says so in its summary.
@@ -99,7 +102,7 @@ async def run_async(  # noqa: PLR0913 - the front door
         look = partial(survey_input, seen, settings, given)
         found = await look() if is_new else None
         require_prices(settings, () if found is None else found.models)
-        async with _open_ledger(path, settings, look) as ledger:
+        async with _open_ledger(path, settings, look, again) as ledger:
             found = found or await recalled(seen, settings, ledger.input_, ledger.journal.done)
             found = found or await look(ledger.journal.done)
             require_prices(settings, found.models)
@@ -149,7 +152,10 @@ async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
 
 @asynccontextmanager
 async def _open_ledger(
-    path: Path, settings: Settings, look: Callable[[DoneSet], Coroutine[Any, Any, Survey]]
+    path: Path,
+    settings: Settings,
+    look: Callable[[DoneSet], Coroutine[Any, Any, Survey]],
+    again: Selection | None,
 ) -> AsyncIterator[Ledger]:
     """The files of the output: locked, recovered and open."""
 
@@ -159,7 +165,7 @@ async def _open_ledger(
     with acquire(path):
         if settings.restart:
             await anyio.to_thread.run_sync(set_aside, path, datetime.now(UTC))
-        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, agree)
+        ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, agree, again)
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         ledger.timeline.begin(ledger.wall_before, now, ledger.stats)
         async with ledger.journal:

@@ -59,10 +59,12 @@ class _Journey:
     faults: int = 0
     rounds: int = 0
     reasks: int = 0  #: times that an answer was asked for again
+    idle: float = field(init=False)  #: since when nothing new was sent for it
     asks: Job = field(init=False)  #: the job, and behind it what was wrong with the last answer
 
     def __post_init__(self) -> None:
         self.asks = self.job
+        self.idle = self.since
 
     @property
     def avoid(self) -> frozenset[str]:
@@ -179,6 +181,7 @@ class Caller:
         """Send once, note how it ended, and give the lease back whatever happens."""
         clock = asyncio.get_running_loop().time
         region = lease.region.name
+        wait, journey.idle = lease.sent - journey.idle, lease.sent
         verdict: Verdict | None = None
         limits = NOTHING
         reply: Reply | None = None
@@ -190,13 +193,16 @@ class Caller:
         finally:
             self.pool.settle(lease, verdict, limits)
             if verdict is None:
-                journey.attempts.append(Attempt(region, CANCELLED, None, clock() - lease.sent))
+                seconds = clock() - lease.sent
+                journey.attempts.append(Attempt(region, CANCELLED, None, seconds, wait=wait))
+        journey.idle = clock()
+        seconds = journey.idle - lease.sent
         status = None if reply is None else reply.status
         cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
-        attempt = Attempt(region, verdict.outcome, status, clock() - lease.sent, cause)
+        attempt = Attempt(region, verdict.outcome, status, seconds, cause, None, wait)
         complaint = self._complaint(verdict, reply)
         if complaint is not None and isinstance(verdict, Answered):
-            attempt = Attempt(region, INVALID, status, attempt.seconds, None, verdict.usage)
+            attempt = Attempt(region, INVALID, status, seconds, None, verdict.usage, wait)
         journey.attempts.append(attempt)
         if self.hedge is not None and isinstance(verdict, Answered):
             self.hedge.learn(attempt.seconds)

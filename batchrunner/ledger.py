@@ -5,11 +5,11 @@ much of them was safe when, and the statistics up to there; the lines behind it 
 again at the next start, so that the numbers add up over any number of stops.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,9 +29,12 @@ from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
 from .prices import PriceList
+from .selection import Selection
 from .spending import Unanswered
 from .stats import Stats
 from .timeline import Timeline
+
+_COUNTED = ("stats", "results", "withdrawn", "counted")  #: what a checkpoint says of lines
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Ledger:
     )  #: which models, by the name asked for
     caps: Caps = field(default_factory=Caps)
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
+    is_retry: bool = False  #: whether a selection of failures was taken out, and is not done yet
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
     prices: PriceList = field(init=False)
@@ -67,20 +71,28 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, path: Path, settings: Settings, agree: Callable[[DoneSet], None] = lambda _: None
+        cls,
+        path: Path,
+        settings: Settings,
+        agree: Callable[[DoneSet], None] = lambda _: None,
+        again: Selection | None = None,
     ) -> Self:
         """Recover what earlier runs left at ``path``; blocks, so call it in a thread.
 
-        Failures that may end otherwise are taken out, to run again; before that ``agree`` is
-        shown what is done, and may refuse by an exception. Raises IdentityError where the results
-        were made with settings that ask for something else, and whatever recovery raises.
+        Failures that may end otherwise are taken out, to run again, or those that ``again``
+        selects; before that ``agree`` is shown what is done, and may refuse by an exception.
+        Raises IdentityError where the results were made with settings that ask for something
+        else, and whatever recovery raises.
         """
         loaded = checkpoint.load(checkpoint.checkpoint_path(path))
-        saved = loaded.fields or {}
+        saved = settled(path, loaded.fields or {})
         warnings = [mounts.warning(path), compare(path, saved, settings)]
         if path.exists() and path.stat().st_size:
             warnings.append(loaded.reason and f"{loaded.reason}: the results speak for themselves")
         drop = failed if settings.retry_failed else retryable
+        if again is not None:
+            drop = again.takes
+        again_before = bool(saved.get("retrying"))
         kept: list[Stats] = []
 
         def before_compaction() -> None:
@@ -98,6 +110,12 @@ class Ledger:
                 "results": {"synced": 0, "records": 0},
                 "stats": None,
                 "withdrawn": withdrawn.as_json(),
+                "compaction": {
+                    "inode": path.stat().st_ino,
+                    "stats": stats.as_json(),
+                    "before": {name: saved.get(name) for name in _COUNTED},
+                },
+                "retrying": again_before or again is not None,
             }
             publish(checkpoint.checkpoint_path(path), checkpoint.encode(fields))
 
@@ -117,6 +135,7 @@ class Ledger:
             stats = restore(path, {}) + _withdrawn(saved)
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
+        ledger.is_retry = again_before or again is not None
         ledger._recall(saved)
         ledger.prices.load()
         ledger.warnings += filter(None, [*warnings, _mended(path, journal.recovered)])
@@ -194,6 +213,7 @@ class Ledger:
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
             "timeline": self.timeline.as_json(),
+            "retrying": self.is_retry and not complete,
         }
         content = checkpoint.encode(fields)
         await self.journal.sync()
@@ -211,7 +231,7 @@ class Ledger:
 
 def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
-    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
+    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in itertools.count())
     mark = next(m for m in taken if not sibling(path, m).exists())
     for suffix in (".checkpoint.json", ".stats.json", ""):  # the results last: they are the truth
         if (old := sibling(path, suffix)).exists():
@@ -230,14 +250,42 @@ def _mended(path: Path, found: Recovered) -> str | None:
 
 def restore(path: Path, saved: Mapping[str, Any]) -> Stats:
     """The statistics of the checkpoint, and of the lines written after it."""
-    known = saved.get("stats")
-    stats = Stats.from_json(known) if known else _withdrawn(saved)
-    for line in tail(path, saved["results"]["synced"] if known else 0):
-        try:
-            stats.add_line(decode(line))
-        except ValueError:  # nested too deeply to be read, but whole: it counts as it is
-            stats.add_unread(is_failure=failed(line))
+    stats, offset = base(saved)
+    for line in tail(path, offset):
+        count(stats, line)
     return stats
+
+
+def settled(path: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A checkpoint as it is; one that announces a compaction, as that came or did not come.
+
+    A compacted file is another file. Nothing was written to it before the next checkpoint, so the
+    statistics that were announced are those of all its lines.
+    """
+    announced = saved.get("compaction")
+    if announced is None or not path.exists():
+        return saved
+    now = path.stat()
+    if now.st_ino == announced["inode"]:
+        return {**saved, **announced["before"], "compaction": None}
+    return {**saved, "stats": announced["stats"], "counted": now.st_size, "compaction": None}
+
+
+def base(saved: Mapping[str, Any]) -> tuple[Stats, int]:
+    """The statistics of a checkpoint, and up to where the lines are counted in them."""
+    known = saved.get("stats")
+    if not known:
+        return _withdrawn(saved), 0
+    counted = saved.get("counted")
+    return Stats.from_json(known), saved["results"]["synced"] if counted is None else counted
+
+
+def count(stats: Stats, line: bytes) -> None:
+    """Take in a whole line."""
+    try:
+        stats.add_line(decode(line))
+    except ValueError:  # nested too deeply to be read, but whole: it counts as it is
+        stats.add_unread(is_failure=failed(line))
 
 
 def _withdrawn(saved: Mapping[str, Any]) -> Stats:

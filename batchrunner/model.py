@@ -78,10 +78,13 @@ class Attempt:
     seconds: float
     cause: str | None = None  #: which limit throttled it: ``requests``, ``tokens``, ``capacity`` …
     usage: Usage | None = None  #: of an answer that was paid and not taken
+    wait: float = 0.0  #: seconds that the job had waited for it: for a region to open, or resting
 
     def overtaken(self) -> Self:
         """The same, slower than the second one."""
-        return type(self)(self.region, OVERTAKEN, self.status, self.seconds, self.cause)
+        return type(self)(
+            self.region, OVERTAKEN, self.status, self.seconds, self.cause, wait=self.wait
+        )
 
 
 @value

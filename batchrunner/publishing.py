@@ -11,10 +11,8 @@ import orjson
 from .config import Settings
 from .ledger import Ledger
 from .outputs.disk import disk_error
-from .summary import Stop, Summary
+from .summary import RUNNING, Stop, Summary
 from .supervisor import Supervisor
-
-RUNNING = Stop(0, "running, or killed while it did")
 
 
 def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) -> Summary:
@@ -34,7 +32,7 @@ async def announce(supervisor: Supervisor, settings: Settings) -> None:
     """Say that a run goes on, before anything is sent: the disk must be able to take that."""
     ledger = supervisor.ledger
     try:
-        await _publish(_summarise(supervisor, settings, RUNNING), ledger)
+        await _publish(_summarise(supervisor, settings, Stop(0, RUNNING)), ledger)
         await ledger.save(wall_s=0.0)
     except OSError as error:
         raise disk_error("publish the statistics of", ledger.path, error) from error

@@ -12,6 +12,8 @@ from .stats import RegionUsage, Stats
 from .targets import OPENAI
 from .timeline import Timeline
 
+RUNNING = "running, or killed while it did"  #: why a run is not complete, until it has ended
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:

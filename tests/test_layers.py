@@ -38,7 +38,7 @@ LAYERS = """
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
     outputs.publish outputs.checkpoint
-    outputs.results_file outputs.places outputs.foreign outputs.found
+    outputs.results_file outputs.places outputs.lookup outputs.foreign outputs.found
     outputs.survey outputs.torn outputs.recovery
     outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
@@ -50,24 +50,26 @@ LAYERS = """
     telemetry telemetry.spans telemetry.export
     fleet
 
-    paths identity summary ledger gate reuse twins supervisor curfew signals publishing
+    paths identity summary selection ledger gate reuse twins supervisor curfew signals publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
-    verify status
+    pace verify status
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.answers tables.columns tables.input_rows
-    export
+    intake export again meanings explain
 
     views
-    views.words views.screen views.table views.progress views.ending views.findings
+    views.words views.screen views.table views.progress views.ending
+    views.findings views.following views.explained
 
-    intake batch streaming completion
+    batch streaming completion
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    cli.app cli.options cli.running cli.results cli.export cli __main__
+    commands.follow commands.explain commands.retry
+    cli.app cli.options cli.running cli.results cli.retrying cli.export cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 

@@ -194,6 +194,10 @@ Telemetry = Annotated[
         "--telemetry", help="traces and metrics by OpenTelemetry: batchrunner[telemetry]"
     ),
 ]
+InputNow = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
+]
 Results = Annotated[
     Path, typer.Argument(parser=local, metavar="OUTPUT", help="the results of a run")
 ]

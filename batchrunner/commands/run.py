@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import orjson
 
+from ..again import Again
 from ..batch import run_async
 from ..config import Settings, read_settings
 from ..endpoints import shown
@@ -40,11 +41,20 @@ class Files:
     scenario: str | None  #: None: no simulator; empty: the scenario of the package
 
 
-def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Run the jobs of a file; returns the exit code."""
+def run_command(
+    files: Files,
+    options: Mapping[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+    again: Again | None = None,
+) -> int:
+    """Run the jobs of a file, or only those of ``again``; returns the exit code."""
 
     async def answer(settings: Settings) -> Summary:
-        if options.get("max_reasks") is not None and not settings.schema_file:
+        settings = settings if again is None else again.settings(settings)
+        has_schema = settings.schema_file or settings.answer_schema
+        if options.get("max_reasks") is not None and not has_schema:
             raise UsageError(
                 "--max-reasks is for answers that break a schema: add --schema, or leave it out"
             )
@@ -56,6 +66,7 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
                 watch=watch,
                 tell=(lambda _: None) if quiet else tell,
                 catch_signals=True,
+                again=None if again is None else again.selection,
             )
 
     async def main() -> tuple[Summary, dict[str, Any]]:
@@ -78,6 +89,7 @@ def run_command(files: Files, options: Mapping[str, Any], *, as_json: bool, quie
         elif not quiet:
             show(summary)
         if as_json:
+            extra |= {} if again is None else {"retry": again.as_json()}
             sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
             sys.stdout.buffer.flush()
     return summary.exit_code

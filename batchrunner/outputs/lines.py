@@ -35,6 +35,7 @@ from ..model import Attempt, Failure, Job, Reply, Result
 
 MAX_LINE = 64 << 20  #: bytes; a longer line is neither written nor read
 MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
+SHORTEST = 0.001  #: seconds; who waited less for an attempt did not wait
 EXCERPT = 2_000  #: characters kept of a body that is not JSON
 
 START = b'{"i":'  #: what every line begins with
@@ -223,6 +224,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "status": attempt.status,
         "s": round(attempt.seconds, 3),
     }
+    if attempt.wait >= SHORTEST:
+        record["wait"] = round(attempt.wait, 3)
     if attempt.cause is not None:
         record["cause"] = attempt.cause
     if (usage := attempt.usage) is not None:

@@ -1,5 +1,8 @@
 """What ``status`` and ``verify`` found, in words."""
 
+from collections import Counter
+
+from ..again import Again
 from ..export import Exported
 from ..summary import Summary
 from ..terminal import printable
@@ -28,6 +31,22 @@ def status_lines(summary: Summary) -> list[str]:
             f"errors: {words.errors(usage)}"
         )
     return lines
+
+
+def again_lines(found: Again) -> list[str]:
+    """Which failed jobs are selected, and what runs besides."""
+    if found.is_idle:
+        return [f"{found.output}: none of {found.failed:,} failed jobs is selected: nothing to do"]
+    lines = [f"{found.output}: {found.selected:,} of {found.failed:,} failed jobs run again"]
+    if found.selected:
+        lines.append(f"by code: {_counts(found.codes)}; by region: {_counts(found.regions)}")
+    if found.unfinished:
+        lines.append(f"{found.unfinished:,} that an earlier retry has left run too")
+    return [printable(line) for line in lines]
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{n:,} {name}" for name, n in counts.most_common())
 
 
 def export_lines(told: Exported) -> list[str]:
