@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
+from typing import TYPE_CHECKING
 
 from .answers import Answers
 from .caller import Caller
@@ -20,6 +21,9 @@ from .pool import RegionPool
 from .prices import cost_usd, price
 from .stats import RegionUsage, Stats
 from .targets import OPENAI, Target
+
+if TYPE_CHECKING:
+    from .wire import Wire
 
 
 def usable(settings: Settings) -> list[Target]:
@@ -67,17 +71,23 @@ def make_router(
 
 
 @asynccontextmanager
-async def open_caller(
-    settings: Settings, before: Stats | None = None, spent: float = 0.0
-) -> AsyncIterator[Caller]:
-    """A caller over all usable regions, with its connections; the rest as in ``make_router``."""
-    from .sdk import entra_token  # the SDK takes a second, and only a run needs it
+async def open_wire(settings: Settings) -> "AsyncIterator[Wire]":
+    """What sends requests to all usable regions, with its connections."""
+    from .sdk import entra_token  # the SDK takes a second, and only what sends needs it
     from .wire import AiohttpTransport, Wire
 
     targets = {target.name: target for target in usable(settings)}
     tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
     async with AiohttpTransport(proxy=settings.proxy_url, ca_file=settings.ca_file) as transport:
-        wire = Wire(targets, transport, settings.timeout, tokens)
+        yield Wire(targets, transport, settings.timeout, tokens)
+
+
+@asynccontextmanager
+async def open_caller(
+    settings: Settings, before: Stats | None = None, spent: float = 0.0
+) -> AsyncIterator[Caller]:
+    """A caller over all usable regions, with its connections; the rest as in ``make_router``."""
+    async with open_wire(settings) as wire:
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
         pool = RegionPool(make_router(settings, before, spent))
