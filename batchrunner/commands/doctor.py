@@ -16,7 +16,7 @@ from ..doctor.looking import hushed, look_around
 from ..doctor.place import Names, named, names_of
 from ..doctor.probing import examine, places
 from ..doctor.surroundings import Surroundings
-from ..doctor.variables import suspicions
+from ..doctor.variables import EXPLAINING, suspicions
 from ..endpoints import shown
 from ..environment import is_trusted, load_settings, read_toml
 from ..errors import ConfigError
@@ -131,7 +131,8 @@ def _from_files(sources: Sources, given: Mapping[str, Any]) -> _Configured:
             require_targets(settings)
         except ConfigError:
             for caution in suspicions(around):
-                tell(f"warning: {caution.message}: {caution.remedy}")
+                if caution.code in EXPLAINING:
+                    tell(f"warning: {caution.message}: {caution.remedy}")
             raise
         names = names_of(around.environ, read_toml(sources.config, trusted=trusted))
     return _Configured(settings, named(settings.targets, names), around)

@@ -29,6 +29,7 @@ _AGAIN = "nothing to set: try again in a minute, and look at the status page of 
 _UNKNOWN_HOST = re.compile(
     r"DNSError|getaddrinfo|Name or service not known|nodename nor", re.IGNORECASE
 )
+_NOISE = re.compile(r"^\w+Error: (Cannot connect to host )?|ssl:default ")
 _NO_DEPLOYMENT = frozenset({"DeploymentNotFound", "model_not_found"})
 
 
@@ -76,6 +77,7 @@ def fault_reason(fault: Fault) -> str:
         return detail if detail.startswith("no ") else "no answer in time"
     if fault.kind is FaultKind.CONNECT and _UNKNOWN_HOST.search(detail):
         return "no host has this name"
+    detail = _NOISE.sub("", detail)
     return f"{_FAULTS[fault.kind]}: {detail}" if detail else _FAULTS[fault.kind]
 
 

@@ -30,10 +30,12 @@ _OTHERS = ("OPENAI_API_BASE", "OPENAI_API_TYPE", "OPENAI_API_VERSION", "OPENAI_A
 _IDENTITIES = ("OPENAI_ORG_ID", "OPENAI_ORGANIZATION", "OPENAI_PROJECT_ID", "OPENAI_PROJECT")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PLACEHOLDER = re.compile(r"<.*>|\.*|x{3,}|change-?me|(your|my)[-_ ].*|sk-\.+", re.IGNORECASE)
 _QUOTES = "\"'`“”‘’"  # noqa: RUF001 - what a word processor makes of them
 _ALIKE = 0.82
+#: what may explain why the settings cannot be read at all
+EXPLAINING = frozenset({"misspelt", "homeless", "overridden", "unnumbered", "other_program"})
 
 
 def suspicions(around: Surroundings, *, proxied: bool = False) -> list[Caution]:
