@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from ..config import Settings
-from .caution import Caution
+from .caution import Caution, Code
 from .examination import SCHEMA_VERSION, Examination
 from .place import Place
 
@@ -44,7 +44,7 @@ def _shared(places: Sequence[Place]) -> Iterator[Caution]:
         if len(same) > 1 and not _is_declared(same):
             names = _names(same)
             message = f"{_and(names)} are one deployment of one resource: one quota"
-            yield Caution("shared_quota", names, message, _one_group(same))
+            yield Caution(Code.SHARED_QUOTA, names, message, _one_group(same))
 
 
 def _perhaps_shared(pairs: Sequence[tuple[Place, Examination]]) -> Iterator[Caution]:
@@ -65,7 +65,7 @@ def _perhaps_shared(pairs: Sequence[tuple[Place, Examination]]) -> Iterator[Caut
             f"{_and(names)} perhaps share one quota: same model, same limits, and what is left "
             "goes down from one to the next"
         )
-        yield Caution("perhaps_shared_quota", names, message, _one_group(places))
+        yield Caution(Code.PERHAPS_SHARED_QUOTA, names, message, _one_group(places))
 
 
 def _count_down(found: Sequence[Examination]) -> bool:
@@ -97,7 +97,7 @@ def _differing(found: Sequence[Examination]) -> Iterator[Caution]:
         told = "; ".join(f"{model}: {_and(_called(same))}" for model, same in models.items())
         message = f"the answers of a run would come from {len(models)} models: {told}"
         remedy = "deploy one version everywhere, if that matters"
-        yield Caution("models_differ", tuple(e.name for e in found if e.model), message, remedy)
+        yield Caution(Code.MODELS_DIFFER, tuple(e.name for e in found if e.model), message, remedy)
 
 
 def _versions(places: Sequence[Place]) -> Iterator[Caution]:
@@ -107,18 +107,22 @@ def _versions(places: Sequence[Place]) -> Iterator[Caution]:
     if len(by_version) > 1:
         told = "; ".join(f"{v}: {_and(_names(same))}" for v, same in by_version.items())
         message = f"the regions are asked in {len(by_version)} api-versions: {told}"
-        yield Caution("versions_differ", _names(dated), message, "use the newest one everywhere")
+        yield Caution(
+            Code.VERSIONS_DIFFER, _names(dated), message, "use the newest one everywhere"
+        )
     for version, same in by_version.items():
         names, variables = _names(same), _and([place.name("api_version") for place in same])
         if not _DATED.fullmatch(version):
             message = f"{version} is no api-version: {_and(names)}"
-            yield Caution("version_misspelt", names, message, f"correct {variables}")
+            yield Caution(Code.VERSION_MISSPELT, names, message, f"correct {variables}")
         elif version[:10] < SCHEMA_VERSION[:10]:
             message = f"api-version {version} of {_and(names)} knows no JSON schema"
-            yield Caution("version_old", names, message, f"set {variables} to 2024-10-21 or later")
+            yield Caution(
+                Code.VERSION_OLD, names, message, f"set {variables} to 2024-10-21 or later"
+            )
         elif version.endswith("-preview"):
             message = f"api-version {version} of {_and(names)} is a preview, which ends some day"
-            yield Caution("version_preview", names, message, "see whether 2024-10-21 will do")
+            yield Caution(Code.VERSION_PREVIEW, names, message, "see whether 2024-10-21 will do")
 
 
 def _limits(pairs: Sequence[tuple[Place, Examination]]) -> Iterator[Caution]:
@@ -132,7 +136,7 @@ def _limits(pairs: Sequence[tuple[Place, Examination]]) -> Iterator[Caution]:
             message = f"{found.name}: {name} says {ours:,.0f} {unit} a minute, the service "
             message += f"{theirs:,.0f}; the lower one holds"
             remedy = f"correct {name}" if ours > theirs else f"raise {name} to use what there is"
-            yield Caution("limit_differs", (found.name,), message, remedy)
+            yield Caution(Code.LIMIT_DIFFERS, (found.name,), message, remedy)
 
 
 def _machine(settings: Settings, open_files: int | None) -> Iterator[Caution]:
@@ -140,11 +144,11 @@ def _machine(settings: Settings, open_files: int | None) -> Iterator[Caution]:
     if open_files is not None and settings.concurrency + SPARE > open_files:
         message = f"{settings.concurrency:,} jobs at once need more files than the {open_files:,} "
         message += "that this system allows"
-        yield Caution("open_files", (), message, "raise ulimit -Hn, or lower --concurrency")
+        yield Caution(Code.OPEN_FILES, (), message, "raise ulimit -Hn, or lower --concurrency")
     if settings.no_fallback and any(target.is_fallback for target in settings.targets):
         message = "plain OpenAI is configured, and left out here as in a run: no_fallback is set"
         yield Caution(
-            "no_fallback", ("openai",), message, "unset BATCHRUNNER_NO_FALLBACK to use it"
+            Code.NO_FALLBACK, ("openai",), message, "unset BATCHRUNNER_NO_FALLBACK to use it"
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..environment import ENV_FILE, read_env_file
 from ..ownership import Access, access
+from ..terminal import printable
 from .surroundings import Surroundings
 
 
@@ -19,7 +20,7 @@ def look_around(env_file: Path | None = None, *, trusted: bool = False) -> Surro
     return Surroundings(
         process=dict(os.environ),
         file=read_env_file(env_file, trusted=trusted),
-        path=str(path),
+        path=printable(str(path)),
         is_readable=path.exists() and access(path.stat()) is not Access.NONE,
         open_files=None if most == resource.RLIM_INFINITY else most,
     )

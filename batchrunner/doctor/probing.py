@@ -12,7 +12,7 @@ import anyio
 
 from ..config import Settings
 from ..fleet import open_wire, usable
-from ..model import CHAT, Fault, FaultKind, Job
+from ..model import CHAT, Fault, FaultKind
 from . import asking
 from .asking import MOST_CALLS
 from .examination import Call, Examination, examination, unasked
@@ -70,8 +70,8 @@ async def probe_all(wire: "Wire", regions: list[Place]) -> list[Examination]:
         found[place.target.name] = await probe(wire, place)
 
     for place in regions:
-        if place.target.auth == "key":  # a token is waited for; who has a key does not wait too
-            await wire.prepare(place.target.name, _first_job(place))
+        if place.target.auth == "key" and place.called is not None:  # a token may take its time
+            await wire.prepare(place.target.name, asking.first(place.path).job(place.called))
     async with anyio.create_task_group() as group:
         for place in regions:
             group.start_soon(ask, place)
@@ -85,7 +85,7 @@ async def probe(wire: "Wire", place: Place) -> Examination:
     clock = asyncio.get_running_loop().time
     ask, sent = asking.first(place.path), clock()
     calls: list[Call] = []
-    if (fault := await wire.prepare(place.target.name, _first_job(place))) is not None:
+    if (fault := await wire.prepare(place.target.name, ask.job(place.called))) is not None:
         return examination(place, [Call(ask, fault, clock() - sent)])
     try:
         async with asyncio.timeout(place.timeout):
@@ -99,7 +99,3 @@ async def probe(wire: "Wire", place: Place) -> Examination:
     except TimeoutError:
         calls.append(Call(ask, Fault(FaultKind.TIMEOUT, ""), clock() - sent))
     return examination(place, calls)
-
-
-def _first_job(place: Place) -> Job:
-    return asking.first(place.path).job(place.called or "")

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from ..config import PREFIX
 from ..targets import COMPANIONS, ENDPOINT, FALLBACK, KEY, numbers
-from .caution import Caution
+from .caution import Caution, Code
 from .surroundings import Surroundings
 
 _NUMBERED = (KEY, ENDPOINT, *(name for name, _ in COMPANIONS.values()))
@@ -35,7 +35,9 @@ _PLACEHOLDER = re.compile(r"<.*>|\.*|x{3,}|change-?me|(your|my)[-_ ].*|sk-\.+", 
 _QUOTES = "\"'`“”‘’"  # noqa: RUF001 - what a word processor makes of them
 _ALIKE = 0.82
 #: what may explain why the settings cannot be read at all
-EXPLAINING = frozenset({"misspelt", "homeless", "overridden", "unnumbered", "other_program"})
+EXPLAINING = frozenset(
+    {Code.MISSPELT, Code.HOMELESS, Code.OVERRIDDEN, Code.UNNUMBERED, Code.OTHER_PROGRAM}
+)
 
 
 def suspicions(around: Surroundings, *, proxied: bool = False) -> list[Caution]:
@@ -64,7 +66,7 @@ def _readable(around: Surroundings) -> Iterator[Caution]:
     """A file with keys that are not for its owner alone."""
     if around.is_readable and any(_key_names(around.file)):
         message = f"others can read the keys in {around.path}"
-        yield Caution("env_file_readable", (around.path,), message, f"chmod 600 {around.path}")
+        yield Caution(Code.ENV_FILE_READABLE, (around.path,), message, f"chmod 600 {around.path}")
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterator[Caution]:
@@ -72,7 +74,7 @@ def _misspelt(environ: Mapping[str, str]) -> Iterator[Caution]:
     for name in environ:
         if meant := meant_by(name):
             message = f"{name} is not read"
-            yield Caution("misspelt", (name,), message, f"did you mean {meant}?")
+            yield Caution(Code.MISSPELT, (name,), message, f"did you mean {meant}?")
 
 
 def meant_by(name: str) -> str | None:
@@ -100,7 +102,7 @@ def _homeless(environ: Mapping[str, str]) -> Iterator[Caution]:
         if found and found[1] not in homes:
             message = f"{name} is of a region without key and endpoint, and counts for no other"
             remedy = f"set {KEY}{found[1]} and {ENDPOINT}{found[1]}, or correct its number"
-            yield Caution("homeless", (name,), message, remedy)
+            yield Caution(Code.HOMELESS, (name,), message, remedy)
 
 
 def _keys(environ: Mapping[str, str]) -> Iterator[Caution]:
@@ -110,13 +112,13 @@ def _keys(environ: Mapping[str, str]) -> Iterator[Caution]:
         plain = text.strip()
         if text != plain:
             message = f"{name} has blanks around it, which are left out"
-            yield Caution("key_blanks", (name,), message, "paste the key again, without them")
+            yield Caution(Code.KEY_BLANKS, (name,), message, "paste the key again, without them")
         if plain[0] in _QUOTES or plain[-1] in _QUOTES:
             message = f"{name} begins or ends with a quotation mark, which is sent with it"
-            yield Caution("key_quoted", (name,), message, "leave the quotation marks out")
+            yield Caution(Code.KEY_QUOTED, (name,), message, "leave the quotation marks out")
         elif _PLACEHOLDER.fullmatch(plain):
             message = f"{name} looks like a placeholder"
-            yield Caution("key_placeholder", (name,), message, "paste the key itself")
+            yield Caution(Code.KEY_PLACEHOLDER, (name,), message, "paste the key itself")
 
 
 def _key_names(environ: Mapping[str, str]) -> list[str]:
@@ -130,26 +132,35 @@ def _overridden(
     ours = (name for name in file if _READ.fullmatch(name) or name.startswith(PREFIX))
     if names := [name for name in ours if process.get(name, file[name]) != file[name]]:
         message = f"the environment has another {_listed(names)} than {path}, and wins"
-        yield Caution("overridden", tuple(names), message, "unset it, or take it out of the file")
+        yield Caution(
+            Code.OVERRIDDEN, tuple(names), message, "unset it, or take it out of the file"
+        )
 
 
 def _unnumbered(process: Mapping[str, str]) -> Iterator[Caution]:
     """The names without a number are those of other programs too."""
     if ENDPOINT in process and len(numbers(process)) > 1:
         message = f"{ENDPOINT}, without a number, is one more region"
-        yield Caution("unnumbered", (ENDPOINT,), message, "unset it if it is for another program")
+        yield Caution(
+            Code.UNNUMBERED, (ENDPOINT,), message, "unset it if it is for another program"
+        )
 
 
 def _of_others(environ: Mapping[str, str], *, proxied: bool) -> Iterator[Caution]:
     """What other programs read and this one does not, or not as they do."""
     groups = [
-        ("other_program", _OTHERS, "not read here", "endpoints are AZURE_OPENAI_ENDPOINT_n"),
-        ("identity", _IDENTITIES, "not sent", "use a key of the project that shall pay"),
-        ("certificates", _CERTIFICATES, "what OpenSSL trusts", "unset it if you did not set it"),
-        ("bundle", _BUNDLES, "not read here", "name the file with --ca-file"),
+        (Code.OTHER_PROGRAM, _OTHERS, "not read here", "endpoints are AZURE_OPENAI_ENDPOINT_n"),
+        (Code.IDENTITY, _IDENTITIES, "not sent", "use a key of the project that shall pay"),
+        (
+            Code.CERTIFICATES,
+            _CERTIFICATES,
+            "what OpenSSL trusts",
+            "unset it if you did not set it",
+        ),
+        (Code.BUNDLE, _BUNDLES, "not read here", "name the file with --ca-file"),
     ]
     if not proxied:
-        groups.append(("proxy", _PROXIES, "ignored", "if it is needed, name it with --proxy"))
+        groups.append((Code.PROXY, _PROXIES, "ignored", "if it is needed, name it with --proxy"))
     for code, names, message, remedy in groups:
         found = [name for name in names for name in (name, name.lower()) if name in environ]
         if found:
@@ -158,14 +169,14 @@ def _of_others(environ: Mapping[str, str], *, proxied: bool) -> Iterator[Caution
     if ".azure.com" in environ.get("OPENAI_BASE_URL", "") and "OPENAI_API_KEY" in environ:
         message = "OPENAI_BASE_URL leads to Azure, so that the fallback is no other service"
         remedy = "unset it; regions of Azure are AZURE_OPENAI_ENDPOINT_n"
-        yield Caution("fallback_is_azure", ("OPENAI_BASE_URL",), message, remedy)
+        yield Caution(Code.FALLBACK_IS_AZURE, ("OPENAI_BASE_URL",), message, remedy)
 
 
 def _hidden_settings(process: Mapping[str, str]) -> Iterator[Caution]:
     """Settings of this process change what every run does, and stand in no file."""
     if names := sorted(name for name in process if name.startswith(PREFIX)):
         message = f"the environment sets {_listed(names)} for every run"
-        yield Caution("settings", tuple(names), message, "unset what you did not mean")
+        yield Caution(Code.SETTINGS, tuple(names), message, "unset what you did not mean")
 
 
 def _listed(names: Iterable[str], most: int = 6) -> str:
