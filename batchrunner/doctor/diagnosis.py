@@ -113,12 +113,12 @@ def _reason(outcome: Reply | Fault) -> str:
     """What was said, on one line."""
     if isinstance(outcome, Fault):
         return remedies.fault_reason(outcome)
+    if 300 <= outcome.status < 400:
+        return f"{outcome.status}, a redirect: who answers there is not the service"
     if remedies.is_page(outcome):
         title = _TITLE.search(outcome.body[:4096].decode("utf-8", "replace"))
         named = f" called {printable(title[1].strip())!r}" if title else ""
         return f"{outcome.status}, and a web page{named} in place of an answer"
-    if 300 <= outcome.status < 400:
-        return f"{outcome.status}, a redirect: who answers there is not the service"
     said = error_in(outcome)
     if outcome.status == 200:
         return f"a 200 that holds no answer: {said.message}"

@@ -51,7 +51,7 @@ def suspicions(around: Surroundings, *, proxied: bool = False) -> list[Caution]:
     )
     environ = {**file, **process}
     return [
-        *_readable(around),
+        *_readable(around, file),
         *_misspelt(environ),
         *_homeless(environ),
         *_keys(environ),
@@ -62,9 +62,9 @@ def suspicions(around: Surroundings, *, proxied: bool = False) -> list[Caution]:
     ]
 
 
-def _readable(around: Surroundings) -> Iterator[Caution]:
+def _readable(around: Surroundings, file: Mapping[str, str]) -> Iterator[Caution]:
     """A file with keys that are not for its owner alone."""
-    if around.is_readable and any(_key_names(around.file)):
+    if around.is_readable and _key_names(file):
         message = f"others can read the keys in {around.path}"
         yield Caution(Code.ENV_FILE_READABLE, (around.path,), message, f"chmod 600 {around.path}")
 

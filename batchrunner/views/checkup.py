@@ -86,9 +86,12 @@ def plain(findings: Findings, width: int = WIDTH) -> list[str]:
 def details(findings: Findings, width: int = WIDTH) -> Iterator[str]:
     """What a table has no room for: why, and what to do."""
     for found in findings.regions:
-        if found.remedy or found.signs or found.schema.support == "no":
+        unusable = [use for use in found.limits.headers.values() if use not in {USABLE, ABSENT}]
+        if found.remedy or found.signs or unusable or found.schema.support == "no":
             yield from _head(found, width)
+            yield from _folded(_asked_line(found), width)
             yield from _folded(_schema_line(found), width)
+            yield from _folded(limits_line(found.limits) if unusable else "", width)
             for sign in found.signs:
                 yield from _folded(sign, width)
             yield ""
@@ -145,6 +148,14 @@ def _head(found: Examination, width: int) -> Iterator[str]:
     yield from _fold(printable(f"{found.name}: {found.mark}{why}"), width, "  ")
     if found.remedy:
         yield from _folded(f"-> {found.remedy}", width)
+
+
+def _asked_line(found: Examination) -> str:
+    version = (
+        found.api_version if found.api_version == "v1" else f"api-version {found.api_version}"
+    )
+    asked = f"{found.deployment} at {found.host}" if found.deployment else found.host
+    return f"{asked}, {version}, by {_AUTH[found.auth]}"
 
 
 def _schema_line(found: Examination) -> str:

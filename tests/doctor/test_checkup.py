@@ -70,6 +70,17 @@ def test_headers_that_are_of_no_use_are_named():
     assert "renewalperiod-tokens" not in lines  # OpenAI never sends it
 
 
+def test_below_the_table_stands_what_only_a_failing_region_wants_said(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    useless = examined(place(), answer(headers={**LIMITS, "x-ratelimit-remaining-tokens": "-1"}))
+    plainly = examined(place(), error(400, "response_format"), answer("ok"))
+
+    assert "remaining-tokens unusable (-1)" in printed(Findings([useless]))
+    assert "JSON schema: no (response_format)" in printed(Findings([plainly]))
+    assert "gpt-4o-mini at westus.openai.azure.com, api-version" in printed(Findings([SICK]))
+    assert "azure.com" not in printed(Findings([FINE]))
+
+
 VERDICTS = {
     "every region works (2); 2 calls, 112 tokens, 0.000022 USD": [FINE, FINE],
     "the region works; 1 call, 56 tokens, 0.000011 USD": [FINE],

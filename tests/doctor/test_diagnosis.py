@@ -131,6 +131,11 @@ CASES = {
         {},
         ("barred", "302, a redirect", "it ends with the host"),
     ),
+    "a redirect to a page": (
+        reply(302, PAGE, content_type="text/html; charset=utf-8"),
+        {},
+        ("barred", "302, a redirect", "a sign-in page stands in the way"),
+    ),
     "too large for it": (
         error(429, "Please retry after 86400 seconds.", "429"),
         {},

@@ -112,6 +112,7 @@ def test_a_variable_of_this_process_that_wins_over_another_in_the_file():
 def test_a_file_that_others_can_read_is_told_where_keys_are_in_it():
     assert codes({}, PAIR, is_readable=True) == ["env_file_readable"]
     assert codes({}, {"AZURE_OPENAI_RPM_1": "3"}, is_readable=True) == ["homeless"]
+    assert codes({}, {"OPENAI_API_KEY": ""}, is_readable=True) == []
 
 
 def test_who_has_named_a_proxy_knows():
