@@ -1,6 +1,6 @@
 """The command that asks every region whether it works."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,9 @@ def doctor(  # noqa: PLR0913 - an option each
     model: Annotated[
         str | None, typer.Option(help="what to ask for  [each region's deployment]")
     ] = None,
-    endpoint: options.Endpoint = None,
+    endpoint: Annotated[
+        Literal["chat", "responses", "embeddings"] | None, typer.Option(help="to try  [chat]")
+    ] = None,
     env_file: options.EnvFile = None,
     config: options.Config = None,
     simulate: options.Simulate = None,
