@@ -167,6 +167,22 @@ async def test_nobody_at_home():
 
 
 @pytest.mark.socket
+async def test_everything_is_prepared_before_the_first_call_so_that_times_are_the_regions_own():
+    class Watching(Scripted):
+        async def post(self, *request):
+            ready.append([one.template is not None for one in wire._prepared.values()])
+            return await super().post(*request)
+
+    ready = []
+    regions = [place(f"r{n}") for n in range(4)]
+    targets = {p.target.name: p.target for p in regions}
+    wire = Wire(targets, Watching(*[answer()] * 4), 5.0)
+    await probe_all(wire, regions)
+
+    assert ready == [[True] * 4] * 4
+
+
+@pytest.mark.socket
 async def test_a_token_that_cannot_be_had_is_told_of_that_region_alone():
     async def no_token():
         raise OSError
