@@ -140,8 +140,8 @@ def _usage(outcome: Reply | Fault) -> Usage:
 def _schema(place: Place, calls: Sequence[Call], *, is_answered: bool) -> Schema:
     if place.path == EMBEDDINGS:
         return Schema("unknown", "embeddings have none")
-    refusals = [call.outcome for call in calls[:-1] if call.ask.has_schema]
-    about = [one for one in refusals if isinstance(one, Reply) and asking.is_about_schema(one)]
+    refusals = [call.outcome for call in calls[:-1] if isinstance(call.outcome, Reply)]
+    about = [one for one in refusals if asking.is_about_schema(one)]
     if about:
         return Schema("no", _too_old(place) or error_in(about[-1]).message)
     last = calls[-1].outcome

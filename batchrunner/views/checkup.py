@@ -183,8 +183,9 @@ def limits_line(limits: Limits) -> str:
 
 def _time(seconds: float | None) -> str:
     """``85ms``, ``1.4s``; a dash where nothing was sent."""
-    is_short = seconds is not None and seconds < 1
-    return f"{seconds * 1000:.0f}ms" if seconds and is_short else words.duration(seconds)
+    if seconds is not None and seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    return words.duration(seconds)
 
 
 def _amount(value: float | None) -> str:

@@ -21,8 +21,10 @@ def codes(*pairs, **more):
 
 
 def left(requests, tokens=None):
-    more = {} if tokens is None else {"x-ratelimit-remaining-tokens": str(tokens)}
-    return answer(headers={**LIMITS, "x-ratelimit-remaining-requests": str(requests), **more})
+    said = {"requests": requests} if tokens is None else {"requests": requests, "tokens": tokens}
+    remaining = {f"x-ratelimit-remaining-{axis}": str(count) for axis, count in said.items()}
+    limits = {name: text for name, text in LIMITS.items() if "remaining" not in name}
+    return answer(headers={**limits, **remaining})
 
 
 def test_regions_that_have_nothing_in_common_have_nothing_to_say():
@@ -52,6 +54,8 @@ COUNTS = {
     "in another order": ([(97, 4400), (99, 5000), (98, 4700)], True),
     "each for itself": ([(99, 5000), (99, 5000)], False),
     "tokens for themselves": ([(99, 5000), (98, 5000)], False),
+    "no word of tokens": ([(99, None), (98, None)], True),
+    "one word of tokens": ([(99, 5000), (98, None)], False),
     "far apart": ([(99, 5000), (20, 400)], False),
     "two of three": ([(99, 5000), (98, 4700), (99, 5000)], False),
 }
@@ -124,13 +128,15 @@ def test_this_machine_and_the_fallback():
     alone = Settings(no_fallback=True, targets=(plain().target,))
 
     assert codes((place(), answer()), settings=many, open_files=1024) == ["open_files"]
-    assert codes((place(), answer()), settings=many, open_files=2048) == []
+    assert codes((place(), answer()), settings=many, open_files=1064) == []
     assert codes((place(), answer()), settings=many, open_files=None) == []
     assert codes((place(), answer()), settings=alone) == ["no_fallback"]
 
 
 def test_regions_that_failed_have_no_say():
     broken = error(503, "later")
+
+    assert codes((place("a"), answer()), (place("b", number=2), broken)) == []
 
     assert codes((place("a"), broken), (place("b", number=2), broken)) == []
     assert told() == []

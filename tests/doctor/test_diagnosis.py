@@ -77,6 +77,17 @@ CASES = {
         {},
         ("connect", "no connection: x:1 [Connect", "host and port in AZURE_OPENAI_ENDPOINT_1"),
     ),
+    "refused, with Entra ID": (
+        Fault(FaultKind.CONNECT, REFUSED),
+        ENTRA,
+        ("connect", "no connection", "host and port in AZURE_OPENAI_ENDPOINT_1"),
+    ),
+    "no request": (
+        Fault(FaultKind.CONNECT, "no request could be prepared: ValueError"),
+        {},
+        ("connect", "no request could be prepared: ValueError", "AZURE_OPENAI_ENDPOINT_1"),
+    ),
+    "TLS without a remedy": (Fault(FaultKind.TLS, "odd"), {}, ("barred", "odd", "odd")),
     "a proxy that refuses": (
         Fault(FaultKind.CONNECT, "the proxy answers 407"),
         {},

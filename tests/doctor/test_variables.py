@@ -122,6 +122,16 @@ def test_who_has_named_a_proxy_knows():
 def test_many_variables_are_told_in_one_line():
     many = {f"BATCHRUNNER_{n}": "x" for n in range(1000)}
     (caution,) = found(many)
+    (few,) = found(dict(list(many.items())[:6]))
 
     assert len(caution.message) < 250
     assert "and 994 more" in caution.message
+    assert "more" not in few.message
+
+
+def test_the_pair_without_a_number_alone_is_a_region_as_good_as_any():
+    alone = {"AZURE_OPENAI_API_KEY": KEY, "AZURE_OPENAI_ENDPOINT": "https://a.openai.azure.com"}
+
+    assert found(alone) == []
+    assert codes({**alone, **PAIR}) == ["unnumbered"]
+    assert codes({}, {**alone, **PAIR}) == []  # who writes a file for this program means it
