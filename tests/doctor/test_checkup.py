@@ -70,6 +70,18 @@ def test_headers_that_are_of_no_use_are_named():
     assert "renewalperiod-tokens" not in lines  # OpenAI never sends it
 
 
+def test_limits_are_told_where_there_are_any():
+    every = {**LIMITS, "x-ratelimit-renewalperiod-tokens": "60"}
+    told, silent = (
+        "\n".join(plain(Findings([examined(place(), answer(headers=headers))])))
+        for headers in (every, {})
+    )
+
+    assert "limits: 600 requests, 60,000 tokens a minute" in told
+    assert "limits: " not in silent
+    assert "no limits advertised" in silent
+
+
 def test_below_the_table_stands_what_only_a_failing_region_wants_said(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     useless = examined(place(), answer(headers={**LIMITS, "x-ratelimit-remaining-tokens": "-1"}))

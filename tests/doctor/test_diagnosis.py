@@ -246,6 +246,7 @@ def test_a_region_that_answers_is_ok_and_tells_what_there_is_to_know():
         1,
     )
     assert found.schema.support == "yes"
+    assert found.region is None  # it does not say
 
 
 def test_a_region_for_which_no_model_is_named_is_not_asked():

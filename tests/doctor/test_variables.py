@@ -59,6 +59,7 @@ SEEN = {
     "a companion without a region": ({"AZURE_OPENAI_RPM_4": "3"}, "homeless", "ENDPOINT_4"),
     "an unnumbered companion": ({"AZURE_OPENAI_API_VERSION": "v"}, "homeless", "number"),
     "a quoted key": ({"AZURE_OPENAI_API_KEY_1": f'"{KEY}"'}, "key_quoted", "quotation marks"),
+    "half a quote": ({"AZURE_OPENAI_API_KEY_1": f'{KEY}"'}, "key_quoted", "quotation marks"),
     "a key in curly quotes": ({"OPENAI_API_KEY": f"“{KEY}”"}, "key_quoted", "quotation"),
     "a key with blanks": ({"AZURE_OPENAI_API_KEY_1": f" {KEY}\n"}, "key_blanks", "paste"),
     "a placeholder": ({"AZURE_OPENAI_API_KEY_1": "<your-key>"}, "key_placeholder", "itself"),
