@@ -34,7 +34,7 @@ def load_settings(
     Raises ConfigError that names the file, the line or the variable, and the remedy.
     """
     given = options or {}
-    trusted = bool(given.get("trust_env_file")) or os.environ.get(TRUST, "").lower() in _YES
+    trusted = is_trusted(given)
     environ = read_environ(env_file, trusted=trusted)
     settings = read_settings(given, environ, read_toml(toml_file, trusted=trusted))
     if settings.ca_file is not None:
@@ -42,12 +42,17 @@ def load_settings(
     return settings
 
 
+def is_trusted(options: Mapping[str, Any]) -> bool:
+    """Whether files that others could have written count all the same."""
+    return bool(options.get("trust_env_file")) or os.environ.get(TRUST, "").lower() in _YES
+
+
 def read_environ(env_file: Path | None = None, *, trusted: bool = False) -> dict[str, str]:
     """The process environment laid over ``env_file``; without one, over ``.env`` if it exists.
 
     A file that others own or may write is refused unless it is ``trusted``.
     """
-    return {**_read_env_file(env_file, trusted=trusted), **os.environ}
+    return {**read_env_file(env_file, trusted=trusted), **os.environ}
 
 
 def read_toml(path: Path | None, *, trusted: bool = False) -> dict[str, Any]:
@@ -61,7 +66,8 @@ def read_toml(path: Path | None, *, trusted: bool = False) -> dict[str, Any]:
         raise ConfigError(f"{path} is no TOML: {error}") from None
 
 
-def _read_env_file(path: Path | None, *, trusted: bool) -> dict[str, str]:
+def read_env_file(path: Path | None, *, trusted: bool = False) -> dict[str, str]:
+    """The variables of ``path``, or of ``.env`` if it exists, without the process environment."""
     if path is None and not ENV_FILE.exists():
         return {}
     from dotenv.parser import parse_stream  # only where there is such a file

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from .answers import Answers
 from .caller import Caller
@@ -29,6 +30,9 @@ from .targets import OPENAI, Target
 from .telemetry.export import Observe
 
 NOTHING = Unanswered()
+
+if TYPE_CHECKING:
+    from .wire import Wire
 
 
 def usable(settings: Settings) -> list[Target]:
@@ -94,6 +98,18 @@ def make_router(
 
 
 @asynccontextmanager
+async def open_wire(settings: Settings) -> "AsyncIterator[Wire]":
+    """What sends requests to all usable regions, with its connections."""
+    from .sdk import entra_token  # the SDK takes a second, and only what sends needs it
+    from .wire import AiohttpTransport, Wire
+
+    targets = {target.name: target for target in usable(settings)}
+    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
+    async with AiohttpTransport(proxy=settings.proxy_url, ca_file=settings.ca_file) as transport:
+        yield Wire(targets, transport, settings.timeout, tokens)
+
+
+@asynccontextmanager
 async def open_caller(
     settings: Settings,
     before: Stats | None = None,
@@ -105,13 +121,7 @@ async def open_caller(
 
     Its requests go through what ``observe`` makes of the ``Send`` that posts them.
     """
-    from .sdk import entra_token  # the SDK takes a second, and only a run needs it
-    from .wire import AiohttpTransport, Wire
-
-    targets = {target.name: target for target in usable(settings)}
-    tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}
-    async with AiohttpTransport(proxy=settings.proxy_url, ca_file=settings.ca_file) as transport:
-        wire = Wire(targets, transport, settings.timeout, tokens)
+    async with open_wire(settings) as wire:
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
         pool = RegionPool(make_router(settings, before, spent, unanswered))
@@ -119,7 +129,7 @@ async def open_caller(
         schema = settings.answer_schema
         yield Caller(
             pool,
-            observe(wire.send, targets),
+            observe(wire.send, {target.name: target for target in usable(settings)}),
             retry,
             jitter,
             hedge=hedge,

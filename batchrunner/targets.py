@@ -100,7 +100,7 @@ def read_targets(environ: Mapping[str, str]) -> tuple[Target, ...]:
 
     Raises ConfigError that names the variable and the remedy.
     """
-    targets = [_azure(environ, number) for number in _numbers(environ)]
+    targets = [_azure(environ, number) for number in numbers(environ)]
     return distinct([*targets, *read_fallback(environ)])
 
 
@@ -148,16 +148,21 @@ def make_target(
     return target
 
 
-def _numbers(environ: Mapping[str, str]) -> list[str]:
-    """The suffixes in use: ``""``, ``"_1"``, ``"_3"`` …, in order."""
+def numbers(environ: Mapping[str, str]) -> list[str]:
+    """The suffixes in use, ``""``, ``"_1"``, ``"_3"`` …, in order: one for each Azure region."""
     given = (name for name, text in environ.items() if text.strip())
     found = {match[1] for name in given if (match := _NUMBER.fullmatch(name))}
     return [f"_{n}" if n else "" for n in sorted(found, key=lambda n: int(n or 0))]
 
 
+def variables_of(number: str) -> dict[str, str]:
+    """What sets each field of the region with this suffix."""
+    companions = {field: name + number for field, (name, _) in COMPANIONS.items()}
+    return {"key": KEY + number, "endpoint": ENDPOINT + number, **companions}
+
+
 def _azure(environ: Mapping[str, str], number: str) -> Target:
-    variables = {"key": KEY + number, "endpoint": ENDPOINT + number}
-    variables |= {field: name + number for field, (name, _) in COMPANIONS.items()}
+    variables = variables_of(number)
     values = dict(_present(environ, variables))
     needed = ["endpoint"] if values.get("auth") == "entra" else ["key", "endpoint"]
     for field in needed:

@@ -63,19 +63,32 @@ class Wire:
             outcome, _ = await self._post(region, job, stale=template)
         return outcome
 
+    async def prepare(self, region: str, job: Job) -> Fault | None:
+        """Prepare what ``send`` needs for such jobs, so that their time is the region's alone.
+
+        A Fault where that cannot be.
+        """
+        outcome = await self._template(region, job, stale=None)
+        return outcome if isinstance(outcome, Fault) else None
+
     async def _post(
         self, region: str, job: Job, stale: Template | None
     ) -> tuple[Reply | Fault, Template | None]:
-        try:
-            template = self._kept(region, job, stale) or await self._made(region, job, stale)
-        except TimeoutError:
-            return Fault(FaultKind.TIMEOUT, "no token in time"), None
-        except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
-            cause = type(error.__cause__ or error).__name__
-            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}"), None
+        template = await self._template(region, job, stale)
+        if isinstance(template, Fault):
+            return template, None
         body = template.opening + job.body[1:]
         outcome = await self.transport.post(template, body, self.deadline)
         return _without(template.secret, outcome), template
+
+    async def _template(self, region: str, job: Job, stale: Template | None) -> Template | Fault:
+        try:
+            return self._kept(region, job, stale) or await self._made(region, job, stale)
+        except TimeoutError:
+            return Fault(FaultKind.TIMEOUT, "no token in time")
+        except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
+            cause = type(error.__cause__ or error).__name__
+            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}")
 
     def _kept(self, region: str, job: Job, stale: Template | None) -> Template | None:
         """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""

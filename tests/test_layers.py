@@ -60,16 +60,21 @@ LAYERS = """
     tables.answers tables.columns tables.input_rows
     intake export again meanings explain
 
+    doctor
+    doctor.asking doctor.limits doctor.place doctor.remedies doctor.diagnosis
+    doctor.examination doctor.caution doctor.cautions doctor.findings
+    doctor.surroundings doctor.variables doctor.looking doctor.probing
+
     views
     views.words views.screen views.table views.progress views.ending
-    views.findings views.following views.explained
+    views.findings views.following views.explained views.checkup
 
     batch streaming completion
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    commands.follow commands.explain commands.retry
-    cli.app cli.options cli.running cli.results cli.retrying cli.export cli __main__
+    commands.follow commands.explain commands.retry commands.doctor
+    cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 
@@ -144,7 +149,7 @@ def test_the_simulator_imports_nothing_else_of_the_package(name):
 def test_only_the_commands_know_the_simulator():
     users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
 
-    assert users == ["commands.run", "commands.simulate"]
+    assert users == ["commands.doctor", "commands.run", "commands.simulate"]
 
 
 def test_the_package_itself_imports_nothing_until_it_is_asked():

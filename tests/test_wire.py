@@ -821,6 +821,27 @@ async def test_a_provider_that_failed_is_asked_again():
     assert second.status == 200
 
 
+async def test_what_is_prepared_ahead_is_built_once_and_sends_nothing(builds):
+    sender = virtual()
+    prepared = [await sender.prepare("eastus", job()) for _ in range(2)]
+
+    assert prepared == [None, None]
+    assert sender.transport.sent == []
+    assert (await sender.send("eastus", job())).status == 200
+    assert len(builds) == len(sender.transport.sent) == 1
+
+
+@pytest.mark.usefixtures("builds")
+async def test_what_cannot_be_prepared_is_a_fault_and_sends_nothing():
+    async def never():
+        raise OSError
+
+    sender = virtual(never)
+
+    assert (await sender.prepare("eastus", job())).detail.endswith("prepared: OSError")
+    assert sender.transport.sent == []
+
+
 @pytest.mark.usefixtures("builds")
 async def test_a_provider_that_never_answers_is_ended_by_the_deadline():
     sender = virtual(asyncio.Event().wait)

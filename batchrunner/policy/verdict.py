@@ -132,7 +132,7 @@ _NEWER = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """The error that a body carries: ``{"error": {...}}`` or Azure's flat form."""
 
     code: str
@@ -151,7 +151,7 @@ def judge(outcome: Reply | Fault, path: str = CHAT) -> Verdict:
         return _no_reply(outcome)
     if outcome.status == 200:
         return _answer(outcome, path)
-    said = _said(outcome)
+    said = error_in(outcome)
     if path == RESPONSES and _is_too_old(outcome, said):
         return Barred(f"{outcome.status} {said.message} ({_NEWER})", model_only=True)
     return _error(outcome, said)
@@ -176,11 +176,11 @@ def _answer(reply: Reply, path: str) -> Verdict:
     if is_answer(path, body):
         return Answered(usage_of(body))
     if path == RESPONSES and isinstance(body, dict) and body.get("status") == "failed":
-        return _failed(reply, _said(reply))
+        return _failed(reply, error_in(reply))
     return Faulty("bad_payload", f"a 200 that holds no {_MISSING[path]}: {_sample(reply.body)}")
 
 
-def _failed(reply: Reply, said: _Said) -> Verdict:
+def _failed(reply: Reply, said: Said) -> Verdict:
     """A response that failed although its status is 200: its error says why."""
     if said.code == "rate_limit_exceeded":
         return _throttled(reply, said)
@@ -189,7 +189,7 @@ def _failed(reply: Reply, said: _Said) -> Verdict:
     return Refused(said.code or "failed", said.message)
 
 
-def _error(reply: Reply, said: _Said) -> Verdict:
+def _error(reply: Reply, said: Said) -> Verdict:
     match reply.status:
         case 429:
             return _throttled(reply, said)
@@ -207,7 +207,7 @@ def _error(reply: Reply, said: _Said) -> Verdict:
             return Refused(said.code or f"http_{status}", said.message)
 
 
-def _is_too_old(reply: Reply, said: _Said) -> bool:
+def _is_too_old(reply: Reply, said: Said) -> bool:
     """Whether a region has no /responses at all, which is its settings' fault and not the job's.
 
     Some regions say so in words and with 400, others know no such path.
@@ -217,7 +217,7 @@ def _is_too_old(reply: Reply, said: _Said) -> bool:
     return reply.status == 400 and _TOO_OLD.search(said.message) is not None
 
 
-def _throttled(reply: Reply, said: _Said) -> Verdict:
+def _throttled(reply: Reply, said: Said) -> Verdict:
     if not _BILLING.isdisjoint((said.code, said.kind)):
         return Barred(f"429 {said.message}")
     cause = _cause(reply, said)
@@ -228,7 +228,7 @@ def _throttled(reply: Reply, said: _Said) -> Verdict:
     return Throttled(cause, wait, asked)
 
 
-def _cause(reply: Reply, said: _Said) -> Cause:
+def _cause(reply: Reply, said: Said) -> Cause:
     """Which limit it was: the words first, then the headers that name it, then what is used up."""
     if _CAPACITY.search(said.message) or _CAPACITY.search(said.code):
         return Cause.CAPACITY
@@ -259,17 +259,18 @@ def _wait(reply: Reply, cause: Cause, asked: float | None) -> float | None:
     return wait
 
 
-def _said(reply: Reply) -> _Said:
+def error_in(reply: Reply) -> Said:
+    """The error of a reply, fit to be shown; where it has none, the beginning of its body."""
     try:
         body = orjson.loads(reply.body)
     except ValueError:
-        return _Said("", "", _sample(reply.body))
+        return Said("", "", _sample(reply.body))
     error = body.get("error") or body if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return _Said("", "", _in_words(error))
+        return Said("", "", _in_words(error))
     message = _in_words(error.get("message") or _sample(reply.body))
     code, kind = (_in_words(error.get(name) or "") for name in ("code", "type"))
-    return _Said(code, kind, message)
+    return Said(code, kind, message)
 
 
 def _in_words(value: Any) -> str:

@@ -129,7 +129,32 @@ def test_no_refusal_makes_a_key_appear_anywhere(tmp_path, command, serve, name):
     assert_clean(tmp_path, ended)
 
 
+@pytest.mark.parametrize("how", ["", "--json"])
+def test_no_reply_and_no_variable_makes_the_doctor_show_a_key(
+    tmp_path, command, serve, monkeypatch, how
+):
+    behaviours = [*COSTLY.values(), *BARRING.values()]
+
+    async def behave(line, heard):
+        number = int(heard.line.split("/")[1])
+        await behaviours[number](line, heard)
+
+    server = serve(behave)
+    write_env(tmp_path, server.url, len(behaviours))
+    (tmp_path / ".env").chmod(0o644)
+    for name in ("AZURE_OPENAI_API_KEY_2", "OPENAI_API_KEY_1", "AZURE_OPENAI_KEY_99"):
+        monkeypatch.setenv(name, f"'{KEY}")
+    ended = command("doctor", "--model", "m", "--timeout", 1, *filter(None, [how]))
+
+    assert ended.code == 1
+    assert len({heard.line for heard in server.heard}) == len(behaviours)
+    assert "chmod 600" in ended.out
+    assert "did you mean AZURE_OPENAI_API_KEY_99" in ended.out
+    assert_clean(tmp_path, ended)
+
+
 COMMANDS = [command.name or command.callback.__name__ for command in app.registered_commands]
+WITHOUT_RESULTS = {"run", "simulate", "doctor"}
 WRONG = [
     ["run", "in.jsonl", "--concurrency", "0"],
     ["run", "bad.jsonl"],
@@ -137,7 +162,11 @@ WRONG = [
     ["run", "in.jsonl", "--config", "bad.toml"],
     ["run", "in.jsonl", "--frobnicate"],
     ["export", "bad.jsonl", "-o", "t.csv"],
-    *([command, "in.results.jsonl"] for command in COMMANDS if command not in {"run", "simulate"}),
+    ["doctor"],
+    ["doctor", "--model", "m"],
+    ["doctor", "--model", "m", "--json"],
+    ["doctor", "--config", "bad.toml"],
+    *([command, "in.results.jsonl"] for command in COMMANDS if command not in WITHOUT_RESULTS),
     *([command, "--help"] for command in COMMANDS),
 ]
 
