@@ -1,0 +1,64 @@
+"""How long prompts and answers will be: what an earlier run saw, or what is assumed. Pure.
+
+Without an earlier run an answer is taken to have some 250 tokens, log-normal with sigma 0.6, and
+never more than its job allows. ``low`` and ``high`` are how far that may be off, and not how much
+one answer differs from another.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from ..histogram import Histogram
+from ..model import EMBEDDINGS
+from .sample import Ask
+
+TYPICAL, SIGMA = 250.0, 0.6
+#: how far answers may be off, where they are assumed and where they were seen
+ASSUMED, SEEN = (0.33, 3.0), (0.9, 1.1)
+#: how far prompts may be off, by how their tokens were found
+PROMPTS = {"estimated": (0.8, 1.3), "earlier run": (0.9, 1.1), "counted": (1.0, 1.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The lengths of answers, in tokens; and by how much all prompts may be longer."""
+
+    seen: Mapping[str, Histogram] = field(default_factory=dict)  #: by the model asked for
+    found: str = "estimated"  #: how the tokens of prompts were found
+    factor: float = 1.0
+    prompts: float = 1.0
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether an earlier run says how long they are."""
+        return bool(self.seen)
+
+    def off(self, end: int) -> "Answers":
+        """All of it as short as it may well be (0), or as long (1)."""
+        return replace(
+            self,
+            factor=(SEEN if self.is_seen else ASSUMED)[end],
+            prompts=self.prompts * PROMPTS[self.found][end],
+        )
+
+    @property
+    def typical(self) -> float:
+        """What a service charges for an answer that may have any length."""
+        return TYPICAL
+
+    def length(self, rng: Random, ask: Ask) -> int:
+        """The tokens of one answer; always draws the same number of times."""
+        level, swing = rng.random(), rng.gauss(0.0, SIGMA)
+        if ask.path == EMBEDDINGS:
+            return 0
+        seen = self.seen.get(ask.model)
+        tokens = TYPICAL * math.exp(swing) if seen is None else seen.quantile(level) or TYPICAL
+        tokens *= self.factor
+        return max(1, round(tokens if ask.cap is None else min(tokens, ask.cap)))
+
+    def quantile(self, share: float) -> float | None:
+        """What ``share`` of the answers did not exceed, of all models; None where none was seen."""
+        found = [seen.quantile(share) or 0.0 for seen in self.seen.values()]
+        return max(found, default=None)
