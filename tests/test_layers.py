@@ -49,6 +49,11 @@ LAYERS = """
     paths identity summary ledger gate reuse twins supervisor signals publishing
     verify status
 
+    planning
+    planning.clock planning.spread planning.latency planning.sample planning.answers
+    planning.limits planning.earlier planning.service planning.rehearsal planning.forecast
+    planning.changes planning.bottleneck planning.words planning.plan planning.until
+
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
@@ -56,13 +61,14 @@ LAYERS = """
     export
 
     views
-    views.words views.screen views.table views.progress views.ending views.findings
+    views.words views.screen views.table views.progress views.ending views.findings views.plan
 
     intake batch streaming completion
+    planning.probe planning.gather
 
     commands
-    commands.talk commands.simulate commands.run commands.results commands.export
-    cli.app cli.options cli.running cli.results cli.export cli __main__
+    commands.talk commands.simulate commands.run commands.results commands.export commands.plan
+    cli.app cli.options cli.running cli.results cli.export cli.planning cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 
@@ -137,7 +143,7 @@ def test_the_simulator_imports_nothing_else_of_the_package(name):
 def test_only_the_commands_know_the_simulator():
     users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
 
-    assert users == ["commands.run", "commands.simulate"]
+    assert users == ["commands.plan", "commands.run", "commands.simulate"]
 
 
 def test_the_package_itself_imports_nothing_until_it_is_asked():

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from ..histogram import Histogram
 from ..model import EMBEDDINGS
 from .sample import Ask
+from .spread import Spread
 
+EVERY = ""  #: stands for all models together
 TYPICAL, SIGMA = 250.0, 0.6
 #: how far answers may be off, where they are assumed and where they were seen
 ASSUMED, SEEN = (0.33, 3.0), (0.9, 1.1)
@@ -25,7 +26,7 @@ PROMPTS = {"estimated": (0.8, 1.3), "earlier run": (0.9, 1.1), "counted": (1.0, 
 class Answers:
     """The lengths of answers, in tokens; and by how much all prompts may be longer."""
 
-    seen: Mapping[str, Histogram] = field(default_factory=dict)  #: by the model asked for
+    seen: Mapping[str, Spread] = field(default_factory=dict)  #: by the model asked for
     found: str = "estimated"  #: how the tokens of prompts were found
     factor: float = 1.0
     prompts: float = 1.0
@@ -46,19 +47,20 @@ class Answers:
     @property
     def typical(self) -> float:
         """What a service charges for an answer that may have any length."""
-        return TYPICAL
+        every = self.seen.get(EVERY)
+        return self.factor * (TYPICAL if every is None else every.mean)
 
     def length(self, rng: Random, ask: Ask) -> int:
         """The tokens of one answer; always draws the same number of times."""
         level, swing = rng.random(), rng.gauss(0.0, SIGMA)
         if ask.path == EMBEDDINGS:
             return 0
-        seen = self.seen.get(ask.model)
-        tokens = TYPICAL * math.exp(swing) if seen is None else seen.quantile(level) or TYPICAL
+        seen = self.seen.get(ask.model) or self.seen.get(EVERY)
+        tokens = TYPICAL * math.exp(swing) if seen is None else seen.at(level)
         tokens *= self.factor
         return max(1, round(tokens if ask.cap is None else min(tokens, ask.cap)))
 
     def quantile(self, share: float) -> float | None:
-        """What ``share`` of the answers did not exceed, of all models; None where none was seen."""
-        found = [seen.quantile(share) or 0.0 for seen in self.seen.values()]
-        return max(found, default=None)
+        """What ``share`` of the answers did not exceed; None where none was seen."""
+        every = self.seen.get(EVERY)
+        return None if every is None else every.at(share)

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean
 
-from ..config import Settings
 from ..fleet import usable
 from ..model import Usage
 from ..policy.ratelimit import MINUTE
@@ -211,7 +210,7 @@ def _grown(  # noqa: PLR0913, PLR0917 - all that is known
     prices: PriceList,
 ) -> Forecast:
     """The rehearsal, as large as the run."""
-    settings: Settings = world.settings
+    settings = world.settings
     shares = {
         target.name: _share(target, world.known[target.name], gone, times, factor, prices)
         for target in usable(settings)

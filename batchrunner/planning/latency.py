@@ -9,10 +9,10 @@ a factor that a probe may have found. No good figures of Azure have been publish
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
-from ..histogram import Histogram
+from .spread import Spread
 
 #: tokens a second, end to end, on plain OpenAI
 SPEEDS = {
@@ -26,6 +26,7 @@ SPEED = 60.0  #: of the others
 START, SIGMA = 0.6, 0.4
 PER_PROMPT_TOKEN = 0.0001
 SLOW, SLOWER = 0.005, (5.0, 20.0)
+UNMEASURED = Spread()
 BEGINNING = 36.0  #: tokens that take as long as the start
 
 
@@ -33,7 +34,7 @@ BEGINNING = 36.0  #: tokens that take as long as the start
 class Latency:
     """The latencies of one region."""
 
-    measured: Histogram = field(default_factory=Histogram)  #: seconds of answers
+    measured: Spread = UNMEASURED  #: seconds of answers
     length: float = 0.0  #: mean tokens of these answers
     factor: float = 1.0  #: of what is assumed, where nothing was measured
 
@@ -47,7 +48,7 @@ class Latency:
         level, start, slow = rng.random(), rng.gauss(0.0, SIGMA), rng.random()
         if self.is_measured:
             stretch = (BEGINNING + answer) / (BEGINNING + (self.length or answer))
-            return (self.measured.quantile(level) or 0.0) * stretch
+            return self.measured.at(level) * stretch
         seconds = self.assumed(START * math.exp(start), model, prompt, answer)
         return seconds * (SLOWER[0] + level * (SLOWER[1] - SLOWER[0]) if slow < SLOW else 1.0)
 

@@ -12,6 +12,8 @@ from ..policy.ratelimit import MINUTE, Advertised, Limit
 from ..targets import Target
 from .latency import Latency
 
+ASSUMED = Latency()
+
 Source = Literal["settings", "earlier run", "probe", "unknown"]
 
 
@@ -22,7 +24,7 @@ class Known:
     requests: Limit | None = None
     tokens: Limit | None = None
     is_named: bool = True  #: whether replies name the time that a limit holds for
-    latency: Latency = Latency()
+    latency: Latency = ASSUMED
     source: Source = "unknown"  #: of the limits
     problem: str = ""  #: why it serves nothing, as a probe found
 

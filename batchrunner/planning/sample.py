@@ -6,7 +6,7 @@ and the lines that are kept lie evenly.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +23,15 @@ from ..values import value
 
 WHOLE = 100_000  #: lines that are all looked at
 SAMPLE = 20_000  #: lines that are kept of more
+NOTHING_TOLD: Mapping[int, int] = {}
 HOPELESS = 1000  #: bad lines from the start, without one good: this is another format
 
 Done = Callable[[int, str | None], bool]  #: of an ordinal, and its fingerprint where it is known
+
+
+def nothing_is_done(_ordinal: int, _mark: str | None) -> bool:
+    """Every line is to run."""
+    return False
 
 
 @value
@@ -51,6 +57,7 @@ class Sample:
     every: int = 1  #: which lines were parsed, in the end
     bytes: int = 0  #: of the lines that were parsed
     bad: int = 0  #: of those: no jobs
+    told: tuple[int, float] = (0, 0.0)  #: tokens that an earlier run counted; as estimated
     asks: list[Ask] = field(default_factory=list)
     is_counted: bool = False  #: whether the tokens of prompts were counted
 
@@ -76,18 +83,20 @@ async def look(  # noqa: PLR0913 - keyword-only
     given: Defaults,
     *,
     limit: int | None = None,
-    is_done: Done = lambda _ordinal, _mark: False,
+    is_done: Done = nothing_is_done,
     records_bad: bool = False,
     count: Count | None = None,
+    prompts: Mapping[int, int] = NOTHING_TOLD,
 ) -> Sample:
     """Read the input once.
 
     ``is_done`` is asked of every line whether it has a result; it may raise when the line is not
     the one that was answered. Raises InputError as a run would, with all the bad lines that were
-    met, unless they are to be recorded.
+    met, unless they are to be recorded. ``prompts`` are tokens of prompts that an earlier run of
+    this file was told, by ordinal.
     """
     found = Survey(seen.path, await identify(seen.path), seen.noun, seen.shape)
-    reader = _Reader(given, found, is_done, count)
+    reader = _Reader(given, found, is_done, count, prompts)
     left = -1 if limit is None else limit
     async with open_lines(seen.path, seen.shape) as source:
         ordinal = -1
@@ -110,11 +119,17 @@ class _Reader:
     """Decides which lines are parsed, and keeps what they ask for."""
 
     def __init__(
-        self, given: Defaults, found: Survey, is_done: Done, count: Count | None
+        self,
+        given: Defaults,
+        found: Survey,
+        is_done: Done,
+        count: Count | None,
+        prompts: Mapping[int, int],
     ) -> None:
         self.sample = Sample(found.path, found.noun)
         self.kept: dict[int, Ask] = {}
         self._given, self._found, self._is_done, self._count = given, found, is_done, count
+        self._prompts = prompts
         self._ids: dict[str, int] = {}
 
     def take(self, ordinal: int, line: bytes) -> None:
@@ -125,7 +140,7 @@ class _Reader:
             sample.done += self._is_done(ordinal, None)
             return
         self._parse(number, ordinal, line)
-        if number + 1 == WHOLE or len(self.kept) > 2 * SAMPLE and sample.lines > WHOLE:
+        if number + 1 == WHOLE or (len(self.kept) > 2 * SAMPLE and sample.lines > WHOLE):
             self._thin()
 
     def refuse(self, *, records_bad: bool) -> None:
@@ -147,9 +162,14 @@ class _Reader:
             return
         sample.done += is_done
         self._note_id(name, ordinal)
-        if is_done:
+        told = self._prompts.get(ordinal)
+        if is_done and told is None:
             return
         prompt = estimate(path, body) if self._count is None else self._count(path, model, body)
+        if told is not None:
+            sample.told = (sample.told[0] + told, sample.told[1] + prompt)
+        if is_done:
+            return
         self.kept[number] = Ask(path, model, len(body), prompt, cap)
 
     def _note(self, ordinal: int, reason: str) -> None:
@@ -168,7 +188,7 @@ class _Reader:
             self._found.duplicates.append(Duplicate(name, first, ordinal))
 
     def _thin(self) -> None:
-        """Look at fewer lines from now on, and keep those of the earlier ones that are like them."""
+        """Look at fewer lines from now on, and forget as many of the earlier ones."""
         while len(self.kept) > SAMPLE:
             self.sample.every *= 2
             every = self.sample.every
@@ -179,4 +199,5 @@ class _Reader:
         sample = self.sample
         if sample.is_whole:
             return ""
-        return f"\n{sample.parsed:,} of {sample.lines:,} {sample.noun}s were looked at; run looks at all"
+        some = f"{sample.parsed:,} of the first {sample.lines:,} {sample.noun}s"
+        return f"\n{some} were looked at; run looks at all"
