@@ -6,14 +6,16 @@ one answer differs from another.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from statistics import fmean
 
 from ..model import EMBEDDINGS
 from .sample import Ask
 from .spread import Spread
 
+MOST_CUT, STEPS = 4.0, 12  #: how far that is looked for, and how closely
 EVERY = ""  #: stands for all models together
 TYPICAL, SIGMA = 250.0, 0.6
 #: how far answers may be off, where they are assumed and where they were seen
@@ -40,9 +42,24 @@ class Answers:
         """All of it as short as it may well be (0), or as long (1)."""
         return replace(
             self,
-            factor=(SEEN if self.is_seen else ASSUMED)[end],
+            factor=self.factor * (SEEN if self.is_seen else ASSUMED)[end],
             prompts=self.prompts * PROMPTS[self.found][end],
         )
+
+    def fitted(self, asks: Sequence[Ask]) -> "Answers":
+        """Those that were seen, as they were before the same ``max_tokens`` cut some of them.
+
+        Who draws from them and cuts again would have shorter ones: the factor makes up for it.
+        """
+        if not self.is_seen or not asks:
+            return self
+        low, high = 1.0, MOST_CUT
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            rng, other = Random(0), replace(self, factor=middle)  # noqa: S311 - it repeats itself
+            mean = fmean(other.length(rng, ask) for ask in asks)
+            low, high = (middle, high) if mean < self.seen[EVERY].mean else (low, middle)
+        return replace(self, factor=low)
 
     @property
     def typical(self) -> float:

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from ..caps import Caps
 from ..config import Settings
 from ..errors import UsageError
 from ..histogram import Histogram
@@ -39,6 +40,7 @@ class Earlier:
     prompts: Mapping[int, int] = field(default_factory=dict)  #: tokens, by ordinal
     head: str = ""  #: which input it read, by its first MiB
     answers: int = 0
+    cap: float = 0.0  #: the mean of the longest answers that were allowed; zero: not known
 
 
 def read_earlier(output: Path) -> Earlier:
@@ -51,15 +53,27 @@ def read_earlier(output: Path) -> Earlier:
     if saved is None:
         raise UsageError(f"--like {output}: {loaded.reason}; name the results of a run")
     stats = Stats.from_json(saved["stats"]) if saved.get("stats") else Stats()
+    head = (saved.get("input") or {}).get("head") or ""
+    earlier = learned(stats, saved.get("answered_by") or {}, _statistics(output))
+    if not earlier.lengths:
+        return earlier
+    cap = mean_cap(sum(Caps.from_json(saved.get("caps") or {}).by_model.values(), Counter()))
+    return replace(earlier, prompts=_prompts(output), head=head, cap=cap)
+
+
+def mean_cap(caps: Mapping[int, int]) -> float:
+    """The mean of values of ``max_tokens``, and how often each; zero where there are none."""
+    return sum(cap * n for cap, n in caps.items()) / max(1, sum(caps.values()))
+
+
+def learned(
+    stats: Stats, answered_by: Mapping[str, Mapping[str, int]], statistics: Mapping[str, Any]
+) -> Earlier:
+    """What the numbers of a run teach: its own, which models answered, and its regions' limits."""
     if stats.answers < ENOUGH:
         return Earlier(answers=stats.answers)
-    return Earlier(
-        _lengths(stats, saved.get("answered_by") or {}),
-        _regions(stats, _statistics(output)),
-        _prompts(output),
-        (saved.get("input") or {}).get("head") or "",
-        stats.answers,
-    )
+    lengths, regions = _lengths(stats, answered_by), _regions(stats, statistics)
+    return Earlier(lengths, regions, answers=stats.answers)
 
 
 def answered(output: Path, settings: Settings, noun: str) -> Done | None:

@@ -19,11 +19,14 @@ from ..inputs.staging import staged
 from ..intake import counter, defaults, glimpsed
 from ..paths import output_path
 from .answers import Answers
-from .earlier import Earlier, answered, read_earlier
+from .earlier import Earlier, answered, mean_cap, read_earlier
+from .forecast import DRAWN, spread
 from .limits import Known, known_limits
 from .probe import probe
 from .rehearsal import World
 from .sample import Done, Sample, look, nothing_is_done
+
+ALIKE = 0.2  #: how much the ``max_tokens`` of two runs may differ, and count as the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,9 @@ async def _probed(settings: Settings, sample: Sample) -> dict[str, Known]:
 def _answers(earlier: Earlier, sample: Sample) -> Answers:
     """How long prompts and answers will be."""
     answers = Answers(earlier.lengths, "counted" if sample.is_counted else "estimated")
+    ours = mean_cap({cap: n for cap, n in sample.caps.items() if cap is not None})
+    if abs(ours - earlier.cap) <= ALIKE * ours:
+        answers = answers.fitted(spread(sample.asks, DRAWN))
     told, estimated = sample.told
     if sample.is_counted or not told or not estimated:
         return answers

@@ -4,8 +4,8 @@ The assumption is a start, and then tokens at the speed that people measured on 
 
     seconds = (start + prompt / 10,000 + answer / speed) * factor
 
-with a start of 0.6 s (log-normal, sigma 0.4), one answer in 200 five to twenty times slower, and
-a factor that a probe may have found. No good figures of Azure have been published.
+with a start of 0.6 s (log-normal, sigma 0.4) and a factor that a probe may have found. On a bad
+day one answer in 200 takes five to twenty times as long. No good figures of Azure have been published.
 """
 
 import math
@@ -37,6 +37,7 @@ class Latency:
     measured: Spread = UNMEASURED  #: seconds of answers
     length: float = 0.0  #: mean tokens of these answers
     factor: float = 1.0  #: of what is assumed, where nothing was measured
+    is_bad: bool = False  #: whether it is a bad day
 
     @property
     def is_measured(self) -> bool:
@@ -50,7 +51,9 @@ class Latency:
             stretch = (BEGINNING + answer) / (BEGINNING + (self.length or answer))
             return self.measured.at(level) * stretch
         seconds = self.assumed(START * math.exp(start), model, prompt, answer)
-        return seconds * (SLOWER[0] + level * (SLOWER[1] - SLOWER[0]) if slow < SLOW else 1.0)
+        return seconds * (
+            SLOWER[0] + level * (SLOWER[1] - SLOWER[0]) if self.is_bad and slow < SLOW else 1.0
+        )
 
     def assumed(self, start: float, model: str, prompt: float, answer: float) -> float:
         """What is assumed of a call with such a start."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..fleet import usable
@@ -177,9 +177,12 @@ def make_plan(
 
 
 def _other(world: World, end: int) -> World:
-    from dataclasses import replace
-
-    return replace(world, answers=world.answers.off(end))
+    """The same with answers as short as they may be (0); or as long, and some late (1)."""
+    known = {
+        name: replace(one, latency=replace(one.latency, is_bad=bool(end)))
+        for name, one in world.known.items()
+    }
+    return replace(world, answers=world.answers.off(end), known=known)
 
 
 def _effect(

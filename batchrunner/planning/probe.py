@@ -1,10 +1,11 @@
 """A few tiny calls to every region: what its headers say, and how long it takes."""
 
+from collections.abc import Iterable
 from statistics import median
 
 import anyio
 
-from ..caller import Caller
+from ..caller import Send
 from ..config import Settings
 from ..fleet import open_caller, usable
 from ..model import CHAT, EMBEDDINGS, Fault, Job, Reply
@@ -22,23 +23,31 @@ _EMBEDDING = b'{"input":"OK."}'
 
 async def probe(settings: Settings, model: str, path: str) -> dict[str, Known]:
     """What every region that may be used says to a request of ``model``; costs some tokens."""
+    async with open_caller(settings) as caller:
+        return await ask_all(caller.send, [t.name for t in usable(settings)], model, path)
+
+
+async def ask_all(
+    send: Send, regions: Iterable[str], model: str, path: str = CHAT
+) -> dict[str, Known]:
+    """The same of ``regions``, by a function that sends."""
     found: dict[str, Known] = {}
-    async with open_caller(settings) as caller, anyio.create_task_group() as group:
 
-        async def ask(name: str) -> None:
-            found[name] = await _known(caller, name, model, path)
+    async def ask(name: str) -> None:
+        found[name] = await _known(send, name, model, path)
 
-        for target in usable(settings):
-            group.start_soon(ask, target.name)
+    async with anyio.create_task_group() as group:
+        for name in regions:
+            group.start_soon(ask, name)
     return found
 
 
-async def _known(caller: Caller, region: str, model: str, path: str) -> Known:
+async def _known(send: Send, region: str, model: str, path: str) -> Known:
     job = Job(0, "", "", path, model, _body(path), LONGEST)
     said, seconds, tokens, problem = NOTHING, [], 0, ""
     for _ in range(CALLS):
         since = anyio.current_time()
-        reply = await caller.send(region, job)
+        reply = await send(region, job)
         verdict = judge(reply, path)
         said = _said(reply) or said
         match verdict:

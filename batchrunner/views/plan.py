@@ -11,6 +11,7 @@ from .words import duration
 WIDTH = 80
 LONGEST = 22  #: characters of a region's name
 LABEL = 12
+NOISE = 0.03  #: of the time; rehearsals of the same differ by as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,11 @@ def _region(row: Row) -> list[str]:
 
 def _effect(effect: Effect, plan: Plan) -> list[str]:
     before = plan.seconds.expected or 1.0
-    saved = effect.saves_usd
+    saved, is_same = effect.saves_usd, abs(effect.saves_s) < NOISE * before
     return [
         _cut(effect.change, 40),
-        duration(effect.seconds),
-        f"{effect.saves_s / before:+.0%}" if abs(effect.saves_s) >= 0.005 * before else "0%",
+        duration(plan.seconds.expected if is_same else effect.seconds),
+        "no" if is_same else f"{effect.saves_s / before:+.0%}",
         _usd(effect.cost_usd),
         "-" if saved is None else f"{saved:+,.2f}",
     ]
