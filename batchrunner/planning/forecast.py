@@ -89,10 +89,11 @@ def forecast(
 
 
 def spread(asks: Sequence[Ask], count: int) -> list[Ask]:
-    """So many of them, evenly, in their order; more than there are come in turn."""
-    if count > len(asks):
+    """So many of them in their order, one of each stretch; more than there are come in turn."""
+    if count >= len(asks):
         return [asks[i % len(asks)] for i in range(count)]
-    return [asks[i * len(asks) // count] for i in range(count)]
+    rng, stretch = Random(0), len(asks) / count  # noqa: S311 - it repeats itself
+    return [asks[int((i + rng.random()) * stretch)] for i in range(count)]
 
 
 def _pace(world: World, asks: Sequence[Ask]) -> float:

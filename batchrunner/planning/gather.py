@@ -26,7 +26,8 @@ from .probe import probe
 from .rehearsal import World
 from .sample import Done, Sample, look, nothing_is_done
 
-ALIKE = 0.2  #: how much the ``max_tokens`` of two runs may differ, and count as the same
+ALIKE = 0.5  #: how much ``max_tokens`` of two runs may differ and count as the same; a checkpoint
+#: keeps twenty values, and takes more for the largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def _answers(earlier: Earlier, sample: Sample) -> Answers:
     """How long prompts and answers will be."""
     answers = Answers(earlier.lengths, "counted" if sample.is_counted else "estimated")
     ours = mean_cap({cap: n for cap, n in sample.caps.items() if cap is not None})
-    if abs(ours - earlier.cap) <= ALIKE * ours:
+    if ours and abs(ours - earlier.cap) <= ALIKE * ours:
         answers = answers.fitted(spread(sample.asks, DRAWN))
     told, estimated = sample.told
     if sample.is_counted or not told or not estimated:

@@ -5,7 +5,7 @@ The assumption is a start, and then tokens at the speed that people measured on 
     seconds = (start + prompt / 10,000 + answer / speed) * factor
 
 with a start of 0.6 s (log-normal, sigma 0.4) and a factor that a probe may have found. On a bad
-day one answer in 200 takes five to twenty times as long. No good figures of Azure have been published.
+day one answer in 200 takes five to twenty times as long. No good figures of Azure are published.
 """
 
 import math

@@ -1,8 +1,9 @@
 """What an input asks for: all of it where it is small, else lines from all over it.
 
 An input of up to ``WHOLE`` lines is looked at as a run does it. Of a larger one every line is
-counted and every n-th is parsed, n doubling as more of it is found, so that one pass is enough
-and the lines that are kept lie evenly.
+counted and one in n is parsed, n doubling as more of it is found, so that one pass is enough.
+Which ones, the multiples of the golden ratio say: they lie evenly, and whatever repeats itself in
+the input does not meet their step.
 """
 
 from collections import Counter
@@ -22,8 +23,9 @@ from ..inputs.tokens import Count, estimate
 from ..values import value
 
 WHOLE = 100_000  #: lines that are all looked at
-SAMPLE = 20_000  #: lines that are kept of more
+KEPT = 5  #: of a larger one so many are kept, divided by this; or up to twice as many
 NOTHING_TOLD: Mapping[int, int] = {}
+TURN, GOLDEN = 1 << 64, 0x9E3779B97F4A7C15  #: and the golden ratio of it
 HOPELESS = 1000  #: bad lines from the start, without one good: this is another format
 
 Done = Callable[[int, str | None], bool]  #: of an ordinal, and its fingerprint where it is known
@@ -32,6 +34,11 @@ Done = Callable[[int, str | None], bool]  #: of an ordinal, and its fingerprint 
 def nothing_is_done(_ordinal: int, _mark: str | None) -> bool:
     """Every line is to run."""
     return False
+
+
+def is_chosen(number: int, every: int) -> bool:
+    """Whether a line is one of those that stand for ``every`` lines each; the first always is."""
+    return number * GOLDEN % TURN < TURN // every
 
 
 @value
@@ -54,7 +61,7 @@ class Sample:
     lines: int = 0  #: that are not blank
     done: int = 0  #: of these: jobs with a result of an earlier run
     parsed: int = 0
-    every: int = 1  #: which lines were parsed, in the end
+    every: int = 1  #: of so many lines one was parsed, in the end
     bytes: int = 0  #: of the lines that were parsed
     bad: int = 0  #: of those: no jobs
     told: tuple[int, float] = (0, 0.0)  #: tokens that an earlier run counted; as estimated
@@ -87,16 +94,17 @@ async def look(  # noqa: PLR0913 - keyword-only
     records_bad: bool = False,
     count: Count | None = None,
     prompts: Mapping[int, int] = NOTHING_TOLD,
+    whole: int = WHOLE,
 ) -> Sample:
     """Read the input once.
 
     ``is_done`` is asked of every line whether it has a result; it may raise when the line is not
     the one that was answered. Raises InputError as a run would, with all the bad lines that were
     met, unless they are to be recorded. ``prompts`` are tokens of prompts that an earlier run of
-    this file was told, by ordinal.
+    this file was told, by ordinal. Beyond ``whole`` lines only some are parsed.
     """
     found = Survey(seen.path, await identify(seen.path), seen.noun, seen.shape)
-    reader = _Reader(given, found, is_done, count, prompts)
+    reader = _Reader(given, found, is_done, count, prompts, whole)
     left = -1 if limit is None else limit
     async with open_lines(seen.path, seen.shape) as source:
         ordinal = -1
@@ -118,30 +126,36 @@ async def look(  # noqa: PLR0913 - keyword-only
 class _Reader:
     """Decides which lines are parsed, and keeps what they ask for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what `look` was given
         self,
         given: Defaults,
         found: Survey,
         is_done: Done,
         count: Count | None,
         prompts: Mapping[int, int],
+        whole: int,
     ) -> None:
         self.sample = Sample(found.path, found.noun)
         self.kept: dict[int, Ask] = {}
         self._given, self._found, self._is_done, self._count = given, found, is_done, count
-        self._prompts = prompts
+        self._prompts, self._whole = prompts, whole
         self._ids: dict[str, int] = {}
+
+    @property
+    def _most(self) -> int:
+        """Lines that are kept of many."""
+        return self._whole // KEPT
 
     def take(self, ordinal: int, line: bytes) -> None:
         """The next line that is not blank."""
         sample, number = self.sample, self.sample.lines
         sample.lines += 1
-        if number % sample.every:
-            sample.done += self._is_done(ordinal, None)
-            return
-        self._parse(number, ordinal, line)
-        if number + 1 == WHOLE or (len(self.kept) > 2 * SAMPLE and sample.lines > WHOLE):
+        if number == self._whole or (number > self._whole and len(self.kept) > 2 * self._most):
             self._thin()
+        if not is_chosen(number, sample.every):
+            sample.done += self._is_done(ordinal, None)
+        else:
+            self._parse(number, ordinal, line)
 
     def refuse(self, *, records_bad: bool) -> None:
         """Raise what a run would."""
@@ -189,10 +203,13 @@ class _Reader:
 
     def _thin(self) -> None:
         """Look at fewer lines from now on, and forget as many of the earlier ones."""
-        while len(self.kept) > SAMPLE:
-            self.sample.every *= 2
-            every = self.sample.every
-            self.kept = {number: ask for number, ask in self.kept.items() if not number % every}
+        sample = self.sample
+        while sample.is_whole or len(self.kept) > self._most:
+            sample.every *= 2
+            every = sample.every
+            self.kept = {
+                number: ask for number, ask in self.kept.items() if is_chosen(number, every)
+            }
         self._ids.clear()
 
     def _seen(self) -> str:

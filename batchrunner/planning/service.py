@@ -24,7 +24,7 @@ from .sample import Ask
 #: what makes the body of a success an answer, by its path
 _HOLDS: dict[str, dict[str, Any]] = {
     CHAT: {"choices": [{"message": {}}]},
-    EMBEDDINGS: {"data": [{"embedding": ""}]},
+    EMBEDDINGS: {"data": [{"embedding": "AA=="}]},
 }
 _RESPONSE: dict[str, Any] = {"output": [], "status": "completed"}
 
