@@ -20,6 +20,9 @@ PURE = [
     "inputs.sameness",
     "outputs.index",
     "outputs.lines",
+    "planning.latency",
+    "planning.limits",
+    "planning.spread",
     "simulator.limits",
     "tables.columns",
     "tables.schema",
@@ -48,7 +51,10 @@ IMPURE = {
     "urllib.request",
 }
 IMPURE_CALLS = {"open", "print", "input", "breakpoint", "__import__", "exec", "eval"}
-NAMED_ONLY = {("summary", "pathlib"): {"Path"}}  # types, in annotations
+NAMED_ONLY = {  # types, in annotations
+    ("summary", "pathlib"): {"Path"},
+    ("planning.latency", "random"): {"Random"},
+}
 
 
 def leaned_on(names):

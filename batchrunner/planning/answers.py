@@ -1,4 +1,4 @@
-"""How long prompts and answers will be: what an earlier run saw, or what is assumed. Pure.
+"""How long prompts and answers will be: what an earlier run saw, or what is assumed.
 
 Without an earlier run an answer is taken to have some 250 tokens, log-normal with sigma 0.6, and
 never more than its job allows. ``low`` and ``high`` are how far that may be off, and not how much

@@ -1,4 +1,4 @@
-"""What holds a run up, in words. Pure."""
+"""What holds a run up, in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What could be different: other worlds to rehearse. Pure."""
+"""What could be different: other worlds to rehearse."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace

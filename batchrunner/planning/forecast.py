@@ -81,10 +81,11 @@ def forecast(
     gone = rehearse(_smaller(world, factor, count / jobs), spread(asks, count))
     missing = max(0.0, jobs / factor - count)
     capped = world.settings.fallback_max_cost is not None
+    seconds = gone.seconds
     if missing and capped and not world.settings.no_fallback:
-        seconds = gone.seconds * jobs / factor / count  # it has two paces, one after the other
-    else:
-        seconds = gone.seconds + missing / _steady(gone, pace / factor)
+        seconds *= jobs / factor / count  # it has two paces, one after the other
+    elif missing:
+        seconds += missing / _steady(gone, pace / factor)
     return _grown(world, gone, seconds, jobs / count, count, factor, prices)
 
 
@@ -137,9 +138,21 @@ def limits_of(target: Target, known: Known) -> tuple[float, float]:
 def _size(
     world: World, asks: Sequence[Ask], jobs: int, budget: int, pace: float
 ) -> tuple[float, int]:
-    """How many times smaller the world is made, and how many jobs are rehearsed in it."""
+    """How many times smaller the world is made, and how many jobs are rehearsed in it.
+
+    Where a little more than the budget is all of it, it is all of it: windows come whole.
+    """
     if jobs <= budget:
         return 1.0, jobs
+    factor, count = _partly(world, asks, jobs, budget, pace)
+    whole = math.ceil(jobs / factor)
+    return factor, whole if whole <= 2 * budget else count
+
+
+def _partly(
+    world: World, asks: Sequence[Ask], jobs: int, budget: int, pace: float
+) -> tuple[float, int]:
+    """The same where not all of them are rehearsed."""
     wanted = pace * HORIZON
     is_slow = _by_slots(world, asks) < 0.7 * _by_quotas(world, asks)
     if wanted <= budget or is_slow:

@@ -31,12 +31,12 @@ class Known:
     @property
     def rpm(self) -> float | None:
         """Requests a minute."""
-        return None if self.requests is None else self.requests.pace * MINUTE
+        return _minutely(self.requests)
 
     @property
     def tpm(self) -> float | None:
         """Tokens a minute."""
-        return None if self.tokens is None else self.tokens.pace * MINUTE
+        return _minutely(self.tokens)
 
     def over(self, factor: float) -> "Known":
         """The same with limits that are so many times smaller."""
@@ -79,6 +79,10 @@ def _best(target: Target, earlier: Mapping[str, Known], probed: Mapping[str, Kno
     is_set = target.rpm is not None or target.tpm is not None
     source = "settings" if is_set and best.source == "unknown" else best.source
     return replace(best, latency=latency, source=source, problem=now.problem)
+
+
+def _minutely(limit: Limit | None) -> float | None:
+    return None if limit is None else limit.amount * MINUTE / limit.span
 
 
 def _over(limit: Limit | None, factor: float) -> Limit | None:

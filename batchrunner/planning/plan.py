@@ -15,8 +15,8 @@ from .limits import Source
 from .rehearsal import World
 from .sample import Sample
 
-BUDGET = 12_000  #: jobs that are rehearsed for the plan itself
-SKETCH = 4_000  #: … for each of the other worlds
+BUDGET = 10_000  #: jobs that are rehearsed for the plan itself, or twice as many
+SKETCH = 0.4  #: of these, for each of the other worlds
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,23 +135,31 @@ class Plan:
 
 
 def make_plan(
-    world: World, sample: Sample, *, until: float | None = None, notes: Sequence[str] = ()
+    world: World,
+    sample: Sample,
+    *,
+    until: float | None = None,
+    notes: Sequence[str] = (),
+    budget: int = BUDGET,
 ) -> Plan:
     """Rehearse the run, and what could be different; takes some seconds of a processor.
 
-    ``until`` is how many seconds away the deadline is. Raises ValueError where there is no job.
+    ``until`` is how many seconds away the deadline is; ``budget``, about how many jobs are
+    rehearsed for the plan itself. Raises ValueError where there is no job.
     """
     jobs, asks = sample.jobs, sample.asks
     if not jobs or not asks:
         raise ValueError("no job is left to be planned")
     prices = PriceList.of(world.settings.targets)
-    base = forecast(world, asks, jobs, BUDGET, prices)
-    sketch = base if jobs <= SKETCH else forecast(world, asks, jobs, SKETCH, prices)
-    ends = [forecast(_other(world, end), asks, jobs, SKETCH, prices) for end in (0, 1)]
+    base = forecast(world, asks, jobs, budget, prices)
+    few = round(SKETCH * budget)
+    sketch = base if jobs <= few else forecast(world, asks, jobs, few, prices)
+    ends = [forecast(_other(world, end), asks, jobs, few, prices) for end in (0, 1)]
     effects = [
-        _effect(change, sample, sketch, base, prices) for change in changes(world, sample.caps)
+        _effect(change, sample, few, sketch, base, prices)
+        for change in changes(world, sample.caps)
     ]
-    seconds = _about(base.seconds, [base.seconds * e.seconds / sketch.seconds for e in ends])
+    seconds = _about(base.seconds, [_in_proportion(base, end, sketch) for end in ends])
     costs = [base.cost_usd, *(end.cost_usd for end in ends)]
     cost = _about(base.cost_usd, costs[1:])
     tokens = [_about(base.tokens[i], [end.tokens[i] for end in ends]) for i in (0, 1)]
@@ -185,18 +193,23 @@ def _other(world: World, end: int) -> World:
     return replace(world, answers=world.answers.off(end), known=known)
 
 
-def _effect(
-    change: Change, sample: Sample, sketch: Forecast, base: Forecast, prices: PriceList
+def _effect(  # noqa: PLR0913, PLR0917 - what it is compared with
+    change: Change, sample: Sample, few: int, sketch: Forecast, base: Forecast, prices: PriceList
 ) -> Effect:
     """A change, compared with a rehearsal that is as short."""
     asks = [change.of(ask) for ask in sample.asks]
-    other = forecast(change.world, asks, sample.jobs, SKETCH, prices)
-    seconds = base.seconds * other.seconds / sketch.seconds
+    other = forecast(change.world, asks, sample.jobs, few, prices)
+    seconds = _in_proportion(base, other, sketch)
     saved = None
     if sketch.cost_usd is not None and other.cost_usd is not None:
         saved = sketch.cost_usd - other.cost_usd
     cost = None if saved is None or base.cost_usd is None else base.cost_usd - saved
     return Effect(change.words, seconds, base.seconds - seconds, cost, saved)
+
+
+def _in_proportion(base: Forecast, other: Forecast, sketch: Forecast) -> float:
+    """The seconds of another world; two rehearsals that are as short are compared."""
+    return base.seconds * other.seconds / sketch.seconds if sketch.seconds else other.seconds
 
 
 def _about(expected: float | None, ends: Iterable[float | None]) -> Range:

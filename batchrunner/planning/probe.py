@@ -1,6 +1,7 @@
 """A few tiny calls to every region: what its headers say, and how long it takes."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from statistics import median
 
 import anyio
@@ -12,7 +13,7 @@ from ..model import CHAT, EMBEDDINGS, Fault, Job, Reply
 from ..policy.ratelimit import NOTHING, Advertised, advertised
 from ..policy.verdict import Answered, Barred, Faulty, judge
 from .latency import fitted
-from .limits import Known, from_headers
+from .limits import ASSUMED, Known, from_headers
 
 CALLS = 3  #: of each region, one after the other
 LONGEST = 16  #: tokens of an answer
@@ -62,7 +63,7 @@ async def _known(send: Send, region: str, model: str, path: str) -> Known:
             case _:
                 pass
     if not seconds:
-        return Known(problem=problem)
+        return replace(from_headers(said, ASSUMED), problem=problem)
     return from_headers(said, fitted(median(seconds), model, tokens / len(seconds)))
 
 

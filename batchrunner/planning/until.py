@@ -1,4 +1,4 @@
-"""How far away a deadline is. Pure: it is told the time."""
+"""How far away a deadline is."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a plan takes for granted, what it warns of, and what would stop the run. Pure."""
+"""What a plan takes for granted, what it warns of, and what would stop the run."""
 
 import math
 

@@ -137,13 +137,13 @@ def test_a_twentieth_of_the_jobs_tells_the_time_of_all_within_five_percent(name)
 
 def test_a_bounded_fallback_takes_its_share_of_the_money_in_a_short_rehearsal_too():
     bounded = world(
-        known(rpm=60, latency=QUICK), openai=known(latency=QUICK), fallback_max_cost=0.05
+        known(rpm=60, latency=QUICK), openai=known(latency=QUICK), fallback_max_cost=0.04
     )
-    whole = planned(bounded, [ask()], 6000, 6000)
-    part = planned(bounded, [ask()], 6000, 600)
+    whole = planned(bounded, [ask()], 3000, 3000)
+    part = planned(bounded, [ask()], 3000, 300)
 
-    assert whole.regions["openai"].cost_usd == pytest.approx(0.05, rel=0.1)
-    assert part.regions["openai"].cost_usd == pytest.approx(0.05, rel=0.15)
+    assert whole.regions["openai"].cost_usd == pytest.approx(0.04, rel=0.1)
+    assert part.regions["openai"].cost_usd == pytest.approx(0.04, rel=0.15)
 
 
 def test_a_spread_keeps_order_and_takes_one_of_each_stretch():
