@@ -9,7 +9,7 @@ from ..terminal import printable
 from .words import duration
 
 WIDTH = 80
-LONGEST = 22  #: characters of a region's name
+LONGEST = 16  #: characters of a region's name
 LABEL = 12
 NOISE = 0.03  #: of the time; rehearsals of the same differ by as much
 
@@ -42,7 +42,7 @@ def plan_screen(plan: Plan, name: str) -> None:
     for line in _head(plan, name):
         screen.print(Text(printable(line)))
     for table in tables(plan):
-        shown = Shown(box=box.SIMPLE_HEAD, pad_edge=False)
+        shown = Shown(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for number, column in enumerate(table.columns):
             shown.add_column(column, justify="right" if number else "left", no_wrap=True)
         for row in table.rows:
@@ -55,7 +55,7 @@ def plan_screen(plan: Plan, name: str) -> None:
 def tables(plan: Plan) -> Iterator[Table]:
     """The regions, and what would change the run."""
     yield Table(
-        ("region", "jobs", "share", "prompts", "answers", "USD", "RPM used", "TPM used"),
+        ("region", "jobs", "share", "prompts", "answers", "USD", "of RPM", "of TPM"),
         [_region(row) for row in plan.regions],
     )
     if plan.effects:
@@ -72,15 +72,16 @@ def _head(plan: Plan, name: str) -> Iterator[str]:
     yield ""
     low, high = duration(plan.seconds.low), duration(plan.seconds.high)
     least = "at least" if plan.is_bound else "about"
-    yield _labelled("time", f"{least} {duration(plan.seconds.expected)} ({low} to {high})")
-    yield _labelled("held up by", plan.bottleneck.words)
-    yield _labelled("cost", _cost(plan.cost_usd))
-    yield _labelled("tokens", f"{_range(plan.prompt)} in prompts")
-    yield _labelled("", f"{_range(plan.completion)} in answers")
+    yield from _labelled("time", f"{least} {duration(plan.seconds.expected)} ({low} to {high})")
+    yield from _labelled("held up by", plan.bottleneck.words)
+    yield from _labelled("cost", _cost(plan.cost_usd))
+    yield from _labelled("tokens", f"{_range(plan.prompt)} in prompts")
+    yield from _labelled("", f"{_range(plan.completion)} in answers")
     jobs, cost = plan.fallback
     if jobs:
-        yield _labelled("OpenAI", f"{jobs:,} jobs, for {_usd(cost)} USD")
-    yield from (_labelled("stopped", stop) for stop in plan.stops)
+        yield from _labelled("OpenAI", f"{jobs:,} jobs, for {_usd(cost)} USD")
+    for stop in plan.stops:
+        yield from _labelled("stopped", stop)
 
 
 def _tail(plan: Plan) -> Iterator[str]:
@@ -112,7 +113,7 @@ def _effect(effect: Effect, plan: Plan) -> list[str]:
         duration(plan.seconds.expected if is_same else effect.seconds),
         "no" if is_same else f"{effect.saves_s / before:+.0%}",
         _usd(effect.cost_usd),
-        "-" if saved is None else f"{saved:+,.2f}",
+        "-" if saved is None else f"{saved:+,.2f}" if abs(saved) >= 0.005 else "0.00",
     ]
 
 
@@ -150,9 +151,9 @@ def _use(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def _labelled(label: str, text: str) -> str:
-    folded = textwrap.wrap(text, WIDTH - LABEL) or [""]
-    return "\n".join([f"{label:{LABEL}}{folded[0]}", *(" " * LABEL + line for line in folded[1:])])
+def _labelled(label: str, text: str) -> list[str]:
+    first = f"{label:{LABEL}}"
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=" " * LABEL)
 
 
 def _wrapped(mark: str, text: str) -> list[str]:

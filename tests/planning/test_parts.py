@@ -1,6 +1,7 @@
 """What a plan is put together from: limits, lengths, latencies, changes, words."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 from statistics import fmean
@@ -349,6 +350,20 @@ def test_names_of_regions_cannot_forge_the_text():
 
     assert "\x1b" not in text
     assert "5 jobs would be left over" in text
+
+
+def test_the_text_fits_a_narrow_terminal_however_large_the_numbers():
+    name = "a-region-whose-host-has-a-very-long-name-" * 2
+    large = world(
+        known(60),
+        known(60),
+        openai=known(60),
+        environ={"AZURE_OPENAI_REGION_1": name[:64], "AZURE_OPENAI_CONCURRENCY_2": "1"},
+    )
+    large = replace(large, known={**large.known, name[:64]: large.known.pop("a")})
+    plan = make_plan(large, sample([ask(prompt=10**5)] * 30, 9_999_999, every=2), budget=100)
+
+    assert max(map(len, plan_lines(plan, "jobs.jsonl"))) <= 80
 
 
 @pytest.mark.parametrize(
