@@ -20,9 +20,9 @@ import anyio.to_thread
 
 from .config import Settings, require_targets
 from .curfew import Curfew
-from .deadline import PastError, seconds_until
+from .deadline import seconds_until
 from .environment import load_settings
-from .errors import BatchrunnerError, ConfigError, raise_first
+from .errors import BatchrunnerError, raise_first
 from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.defaults import Defaults
@@ -132,12 +132,7 @@ async def run_async(  # noqa: PLR0913 - the front door
 
 def _end(settings: Settings, now: datetime, at: float) -> float | None:
     """When a run must have ended, on the clock of the loop, which shows ``at`` now."""
-    if settings.deadline is None:
-        return None
-    try:
-        return at + seconds_until(settings.deadline, now)
-    except PastError as error:
-        raise ConfigError(f"--deadline (BATCHRUNNER_DEADLINE): {error}") from None
+    return None if settings.deadline is None else at + seconds_until(settings.deadline, now)
 
 
 @asynccontextmanager

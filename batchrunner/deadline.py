@@ -3,6 +3,8 @@
 import re
 from datetime import date, datetime, time, tzinfo
 
+from .errors import ConfigError
+
 HOW = (
     "write a time of day such as 06:00, a moment such as 2026-12-01T06:00 or "
     "2026-12-01T06:00+01:00, or how long from now, such as 90m or 2h30m"
@@ -13,7 +15,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*")
 _UNITS = (86_400, 3600, 60, 1)
 
 
-class PastError(ValueError):
+class PastError(ConfigError):
     """The moment has passed."""
 
 
@@ -40,7 +42,7 @@ def seconds_until(text: str, now: datetime, zone: tzinfo | None = None) -> float
     except (OverflowError, OSError, ValueError):  # a year that no zone knows
         raise ValueError(HOW) from None
     if seconds <= 0:
-        raise PastError(f"{text} has passed: name a later moment")
+        raise PastError(f"--deadline: {text} has passed: name a later moment")
     return seconds
 
 

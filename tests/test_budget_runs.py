@@ -187,5 +187,5 @@ def test_a_deadline_in_the_past_is_refused(batchrunner, deadline):
     code, _, err = batchrunner(*RUN, "--deadline", deadline)
 
     assert code == 2
-    assert f"--deadline (BATCHRUNNER_DEADLINE): {deadline} has passed" in err
+    assert f"--deadline: {deadline} has passed" in err
     assert not OUTPUT.exists()

@@ -54,6 +54,11 @@ LAYERS = """
     telemetry.metrics telemetry.scraping telemetry.endpoint
     pace verify status
 
+    planning
+    planning.clock planning.spread planning.latency planning.sample planning.answers
+    planning.limits planning.earlier planning.service planning.rehearsal planning.forecast
+    planning.changes planning.bottleneck planning.words planning.plan
+
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
@@ -67,14 +72,16 @@ LAYERS = """
 
     views
     views.words views.screen views.table views.progress views.ending
-    views.findings views.following views.explained views.checkup
+    views.findings views.following views.explained views.checkup views.plan
 
     batch streaming completion
+    planning.probe planning.gather
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    commands.follow commands.explain commands.retry commands.doctor
-    cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli __main__
+    commands.follow commands.explain commands.retry commands.doctor commands.plan
+    cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli.planning
+    cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 
@@ -149,7 +156,7 @@ def test_the_simulator_imports_nothing_else_of_the_package(name):
 def test_only_the_commands_know_the_simulator():
     users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
 
-    assert users == ["commands.doctor", "commands.run", "commands.simulate"]
+    assert users == ["commands.doctor", "commands.plan", "commands.run", "commands.simulate"]
 
 
 def test_the_package_itself_imports_nothing_until_it_is_asked():

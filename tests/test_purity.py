@@ -32,6 +32,9 @@ PURE = [
     "outputs.index",
     "outputs.lines",
     "pace",
+    "planning.latency",
+    "planning.limits",
+    "planning.spread",
     "selection",
     "simulator.limits",
     "tables.columns",
@@ -64,6 +67,7 @@ IMPURE_CALLS = {"open", "print", "input", "breakpoint", "__import__", "exec", "e
 # types, in annotations or for what can be made of texts
 NAMED_ONLY = {
     ("summary", "pathlib"): {"Path"},
+    ("planning.latency", "random"): {"Random"},
     ("deadline", "datetime"): {"date", "datetime", "time", "tzinfo"},
 }
 

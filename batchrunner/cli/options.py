@@ -93,6 +93,18 @@ Simulate = Annotated[
     str | None,
     typer.Option(metavar="[SCENARIO.toml]", help="run on the embedded simulator: no keys needed"),
 ]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        parser=local,
+        metavar="OUTPUT",
+        help="learn lengths, latencies and limits from these results",
+    ),
+]
+Probe = Annotated[
+    bool,
+    typer.Option("--probe", help="ask each region three tiny things: its limits, its latency"),
+]
 Limit = Annotated[int | None, typer.Option(help="only the first N jobs")]
 Strategy = Annotated[
     Literal["balanced", "ordered"] | None, typer.Option(help="which open region  [balanced]")

@@ -18,8 +18,10 @@ from ..model import CHAT, EMBEDDINGS
 AROUND, ANSWER = 3, 3  #: tokens for each message, and for the beginning of the answer
 NEWEST = "o200k_base"  #: of the models that are not known by name
 
+BYTES_PER_TOKEN = 4  #: of English text
+
 Count = Callable[[str, str, bytes], int]  #: of a path, a model and a request body
-Encode = Callable[[str], list[int]]
+Length = Callable[[str], int]  #: of a text, in tokens
 
 
 def counter() -> Count:
@@ -40,22 +42,30 @@ def counter() -> Count:
 
     def count(path: str, model: str, body: bytes) -> int:
         encode = encoding(model).encode_ordinary
-        request = orjson.loads(body)
-        if path == EMBEDDINGS:
-            return _bare(request["input"], encode)
-        texts = _texts(_spoken(request, path))
-        return sum(AROUND + len(encode(text)) for text in texts) + ANSWER
+        return _counted(path, body, lambda text: len(encode(text)))
 
     return count
 
 
-def _bare(given: Any, encode: Encode) -> int:
+def estimate(path: str, body: bytes) -> int:
+    """About how many tokens a prompt has, by the size of its texts; needs nothing installed."""
+    return _counted(path, body, lambda text: -(-len(text.encode()) // BYTES_PER_TOKEN))
+
+
+def _counted(path: str, body: bytes, length: Length) -> int:
+    request = orjson.loads(body)
+    if path == EMBEDDINGS:
+        return _bare(request["input"], length)
+    return sum(AROUND + length(text) for text in _texts(_spoken(request, path))) + ANSWER
+
+
+def _bare(given: Any, length: Length) -> int:
     """The tokens of what is to be embedded: a text, tokens, or a list of either."""
     match given:
         case str(text):
-            return len(encode(text))
+            return length(text)
         case list(items):
-            return sum(1 if isinstance(item, int) else _bare(item, encode) for item in items)
+            return sum(1 if isinstance(item, int) else _bare(item, length) for item in items)
         case _:
             return 0
 

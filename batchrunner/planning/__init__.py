@@ -1,0 +1,1 @@
+"""How long a run would take, before it is started."""
