@@ -25,8 +25,7 @@ FRESH = 1.0  #: seconds that a text is given out again
 MOST_CLIENTS = 32  #: more are hung up on
 
 _SILENT = logging.getLogger("batchrunner.metrics")  # what clients do wrong is not ours to report
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+_SILENT.disabled = True
 
 
 class _Protocol(H11Protocol):
