@@ -301,6 +301,9 @@ async def test_a_collector_gets_spans_and_metrics_and_no_secret(place):
     assert {"service.name": "batchrunner", "deployment.environment": "test"}.items() <= (
         collected.resource.items()
     )
+    assert collected.metrics[-1].resource_metrics[0].resource == (
+        collected.traces[-1].resource_spans[0].resource
+    )
     assert sum(point.count for point in collected.points[DURATION]) == summary["calls"]
     assert collected.points[TOKENS]
     sent = b"".join(collected.raw)
