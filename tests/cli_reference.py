@@ -136,7 +136,7 @@ def told(option):
 
 def value(option, kind):
     """What is written behind an option of an annotated type; nothing behind a flag."""
-    type_, info = get_args(kind)[:2]
+    type_, info = get_args(kind)[:2] if hasattr(kind, "__metadata__") else (kind, None)
     types = single(type_)
     if types == [bool]:
         return ""
@@ -167,9 +167,10 @@ def chosen(type_):
 
 def bounds(info):
     """From where to where a number may lie."""
-    if info.min is None and info.max is None:
+    low, high = getattr(info, "min", None), getattr(info, "max", None)
+    if low is None and high is None:
         return ""
-    return f" {'' if info.min is None else info.min}..{'' if info.max is None else info.max}"
+    return f" {'' if low is None else low}..{'' if high is None else high}"
 
 
 def hints(command):

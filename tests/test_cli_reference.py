@@ -131,6 +131,7 @@ def first(  # noqa: PLR0913
     pair: Annotated[tuple[int, int] | None, typer.Option(help="two")] = None,
     needed: Annotated[float, typer.Option("-n", "--needed", help="must be")],
     flag: Annotated[bool, typer.Option("--flag/--no-flag", help="or not")] = False,
+    bare: int = 3,
 ) -> None:
     """Does this. And that."""
 
@@ -156,5 +157,6 @@ def test_any_command_and_option_can_be_told():
         "port": "| `--port` | integer 0..9 | `8` |  | where |\n",
         "pair": "| `--pair` | integer integer |  |  | two |\n",
         "needed": "| `-n`, `--needed` | number | required |  | must be |\n",
+        "bare": "| `--bare` | integer | `3` |  |  |\n",
         "flag": "| `--flag`, `--no-flag` |  |  |  | or not |\n",
     }

@@ -21,7 +21,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from batchrunner.errors import ConfigError
 from batchrunner.model import CHAT, EMBEDDINGS, RESPONSES, Fault, FaultKind, Job, Reply
 from batchrunner.targets import Target
-from batchrunner.telemetry.export import require
+from batchrunner.telemetry.export import require, telling
 from batchrunner.telemetry.spans import COUNTS, DURATION, SECONDS, TOKENS, Observed
 from tests.collector import attributes, collecting
 from tests.security.commands import KEY, batchrunner
@@ -301,6 +301,9 @@ async def test_a_collector_gets_spans_and_metrics_and_no_secret(place):
     assert {"service.name": "batchrunner", "deployment.environment": "test"}.items() <= (
         collected.resource.items()
     )
+    assert collected.metrics[-1].resource_metrics[0].resource == (
+        collected.traces[-1].resource_spans[0].resource
+    )
     assert sum(point.count for point in collected.points[DURATION]) == summary["calls"]
     assert collected.points[TOKENS]
     sent = b"".join(collected.raw)
@@ -336,11 +339,28 @@ async def test_a_collector_that_takes_nothing_costs_a_warning_and_no_answer(plac
 @pytest.mark.socket
 async def test_a_collector_that_never_answers_is_waited_for_a_few_seconds_only(place):
     with collecting(hold=threading.Event()) as (_, url):
-        ended = await batchrunner(place, *RUN, OTEL_EXPORTER_OTLP_ENDPOINT=url)
+        ended = await batchrunner(
+            place, *RUN, OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_EXPORTER_OTLP_TIMEOUT="1000"
+        )
 
     assert ended.code == 0
     assert "telemetry: the collector did not take everything" in ended.err
     assert json.loads(ended.out)["wall_s"] < 4  # it is not a part of the run
+
+
+@pytest.mark.socket
+async def test_a_program_with_a_log_of_its_own_reads_one_warning_in_it(monkeypatch, caplog):
+    async def answer(*_):
+        return reply(ANSWER)
+
+    with collecting(401) as (_, url):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        async with telling(telemetry=True) as observe:
+            await observe(answer, TARGETS)("eastus", asked())
+
+    assert [record.name for record in caplog.records if record.levelname != "DEBUG"] == [
+        "batchrunner"
+    ]
 
 
 @pytest.mark.socket

@@ -76,7 +76,8 @@ def _has(package: str) -> bool:
 
 def _providers() -> "tuple[TracerProvider, MeterProvider]":
     try:
-        return _traces(_resource()), _metrics(_resource())
+        resource = _resource()
+        return _traces(resource), _metrics(resource)
     except Exception as error:  # noqa: BLE001 - values are not shown: a header may be a key
         raise ConfigError(
             f"--telemetry: {type(error).__name__} from OpenTelemetry: correct the OTEL_* variables"

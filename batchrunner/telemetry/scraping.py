@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,12 +21,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 NAMES = ["127.0.0.1", "localhost"]
+FORMAT = "text/plain; version=0.0.4; charset=utf-8"  #: what every Prometheus reads
 FRESH = 1.0  #: seconds that a text is given out again
 MOST_CLIENTS = 32  #: more are hung up on
 
 _SILENT = logging.getLogger("batchrunner.metrics")  # what clients do wrong is not ours to report
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+_SILENT.disabled = True
 
 
 class _Protocol(H11Protocol):
@@ -84,4 +84,4 @@ class Scraping:
         now = asyncio.get_running_loop().time()
         if now >= self._made + FRESH:
             self._text, self._made = generate_latest(self._registry), now
-        return Response(self._text, headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        return Response(self._text, headers={"content-type": FORMAT})
