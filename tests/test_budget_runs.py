@@ -53,7 +53,7 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_higher_one(batchrunner):
     assert "--max-cost 0.0004" in told["stopped"]
     assert CAP - 0.00003 < paid() <= CAP
     assert told["cost_usd"] == stats()["cost_usd"] == pytest.approx(paid(), abs=3e-6)
-    assert saved() == {"usd": 0, "tokens": 0, "calls": 0}
+    assert not any(saved().values()), "an end leaves nothing open"
     before = OUTPUT.read_bytes()
 
     assert batchrunner(*RUN, "--max-cost", CAP)[0] == 7
