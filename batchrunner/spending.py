@@ -12,6 +12,8 @@ from .policy.budget import Budget
 from .prices import PriceList
 from .stats import Stats
 
+LONG = 1.5  #: what is in flight at some moment are rather the long jobs, which take longer
+
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
@@ -51,15 +53,18 @@ class Unanswered:
         """US dollars and tokens of all runs.
 
         A call without an answer that nobody had a budget for counts as a mean answer; so does what
-        a kill may have found in flight, where no more was set aside for it.
+        a kill may have found in flight, where no more was set aside for it, once and a half.
         """
         usd, tokens = _answered(stats, prices)
         answers = max(1, stats.answers)
         lost = max(0, stats.ambiguous - self.calls) / answers
         flying = self.in_flight / answers
         return (
-            usd + self.usd + lost * usd + max(self.reserved_usd, flying * usd),
-            tokens + self.tokens + lost * tokens + max(self.reserved_tokens, flying * tokens),
+            usd + self.usd + lost * usd + LONG * max(self.reserved_usd, flying * usd),
+            tokens
+            + self.tokens
+            + lost * tokens
+            + LONG * max(self.reserved_tokens, flying * tokens),
         )
 
 

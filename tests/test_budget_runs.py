@@ -158,6 +158,17 @@ async def test_prices_of_the_settings_hold_in_lines_statistics_and_status(place,
     assert json.loads(capfd.readouterr().out)["cost_usd"] == stats()["cost_usd"]
 
 
+async def test_a_checkpoint_tells_how_much_a_kill_may_find_in_flight(place):  # noqa: ARG001
+    write_jobs(count=8)
+    seen = []
+    async with serve(scenario_of(Path("swift.toml"))) as simulation:
+        settings = read_settings({"concurrency": 5, "max_cost": 1}, simulation.environ(), {})
+        await run_async("in.jsonl", None, settings, watch=lambda _: seen.append(saved()))
+
+    assert seen[0]["in_flight"] == 5, "before anything is sent"
+    assert saved()["in_flight"] == 0
+
+
 def test_a_deadline_ends_a_run_in_time_and_it_can_go_on(batchrunner):
     Path("slow.toml").write_text(
         'seed = 1\n[[regions]]\nname = "a"\nkey = "canary"\n'
