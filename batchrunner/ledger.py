@@ -28,6 +28,7 @@ from .outputs.lines import LineError, check, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
+from .policy.budget import Budget
 from .prices import PriceList
 from .selection import Selection
 from .spending import Unanswered
@@ -49,8 +50,8 @@ class Ledger:
     spent_before: float = 0.0  #: US dollars that they may have paid for the fallback
     fallback_usd: Callable[[], float] = lambda: 0.0  #: the same, of all runs, as of now
     unanswered: Unanswered = field(default_factory=Unanswered)  #: what earlier runs may have paid
-    #: US dollars and tokens of all runs, as of now; None where nothing bounds them
-    committed: Callable[[], tuple[float, float] | None] = lambda: None
+    budget: Budget | None = None  #: what all runs have spent, as of now
+    workers: int = 0  #: the most requests that may be in flight
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -188,7 +189,9 @@ class Ledger:
         await self.journal.append(line)
         return offset
 
-    async def save(self, *, wall_s: float, complete: bool = False) -> None:
+    async def save(
+        self, *, wall_s: float, complete: bool = False, is_running: bool = True
+    ) -> None:
         """Make everything recorded so far safe on the disk, and say so in the checkpoint."""
         fields = {
             "complete": complete,
@@ -208,7 +211,7 @@ class Ledger:
             "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
-            "unanswered": self._unanswered().as_json(),
+            "unanswered": self._unanswered(self.workers if is_running else 0).as_json(),
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
@@ -219,10 +222,10 @@ class Ledger:
         await self.journal.sync()
         await self.publish(".checkpoint.json", content)
 
-    def _unanswered(self) -> Unanswered:
-        if (committed := self.committed()) is None:
+    def _unanswered(self, in_flight: int) -> Unanswered:
+        if self.budget is None:
             return self.unanswered
-        return Unanswered.of(committed, self.stats, self.prices)
+        return Unanswered.of(self.budget, self.stats, self.prices, in_flight)
 
     async def publish(self, suffix: str, content: bytes) -> None:
         """Replace a file beside the results at one stroke."""

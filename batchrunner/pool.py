@@ -15,6 +15,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from .model import Job
+from .policy.budget import Budget
 from .policy.ratelimit import NOTHING, Advertised
 from .policy.region import Region, RegionStatus
 from .policy.router import Lease, Router
@@ -70,10 +71,9 @@ class RegionPool:
         return self._router.governor.committed
 
     @property
-    def committed(self) -> tuple[float, float] | None:
-        """US dollars and tokens that are spent or set aside; None where no budget is kept."""
-        budget = self._router.budget
-        return None if budget is None else budget.committed
+    def budget(self) -> Budget | None:
+        """What all regions together have spent; None where nothing bounds it."""
+        return self._router.budget
 
     @property
     def held_back(self) -> str:

@@ -53,7 +53,8 @@ async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
     supervisor.watch(summary.progress)
     try:
         await _publish(summary, ledger)
-        await ledger.save(wall_s=summary.progress.wall_s, complete=summary.complete)
+        wall_s = summary.progress.wall_s
+        await ledger.save(wall_s=wall_s, complete=summary.complete, is_running=False)
     except OSError as error:
         return _unpublished(summary, ledger, error)
     return summary

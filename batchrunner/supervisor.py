@@ -27,7 +27,7 @@ from .summary import Progress, Stop
 from .twins import Twins
 
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
-FIRST_SAVE = 1.0  #: seconds until the first that knows what is in flight
+FIRST_SAVES = (0.2, 0.8)  #: seconds until the first, which know what is in flight
 LOOK_EVERY = 0.25  #: seconds between two looks of a view
 DRAIN = 25.0  #: seconds that requests in flight are given after a signal
 ENOUGH = 7  #: the exit code of a run that a budget or a deadline ended
@@ -70,7 +70,7 @@ class Supervisor:
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
         self.ledger.fallback_usd = lambda: self.caller.pool.fallback_usd
-        self.ledger.committed = lambda: self.caller.pool.committed
+        self.ledger.budget, self.ledger.workers = self.caller.pool.budget, self.workers
         self._gate = Gate(
             lambda: self.ledger.crowded(self.workers),
             lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),
@@ -194,7 +194,7 @@ class Supervisor:
 
     async def _save(self) -> None:
         clock = asyncio.get_running_loop().time
-        for pause in chain([FIRST_SAVE], repeat(SAVE_EVERY)):
+        for pause in chain(FIRST_SAVES, repeat(SAVE_EVERY)):
             await anyio.sleep(pause)
             try:
                 await self.ledger.save(wall_s=clock() - self._started)

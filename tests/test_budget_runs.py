@@ -53,7 +53,7 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_higher_one(batchrunner):
     assert "--max-cost 0.0004" in told["stopped"]
     assert CAP - 0.00003 < paid() <= CAP
     assert told["cost_usd"] == stats()["cost_usd"] == pytest.approx(paid(), abs=3e-6)
-    assert saved() == {"usd": 0, "tokens": 0, "calls": 0}
+    assert not any(saved().values()), "an end leaves nothing open"
     before = OUTPUT.read_bytes()
 
     assert batchrunner(*RUN, "--max-cost", CAP)[0] == 7
@@ -156,6 +156,17 @@ async def test_prices_of_the_settings_hold_in_lines_statistics_and_status(place,
     with pytest.raises(SystemExit):
         main(["status", str(OUTPUT), "--json"])
     assert json.loads(capfd.readouterr().out)["cost_usd"] == stats()["cost_usd"]
+
+
+async def test_a_checkpoint_tells_how_much_a_kill_may_find_in_flight(place):  # noqa: ARG001
+    write_jobs(count=8)
+    seen = []
+    async with serve(scenario_of(Path("swift.toml"))) as simulation:
+        settings = read_settings({"concurrency": 5, "max_cost": 1}, simulation.environ(), {})
+        await run_async("in.jsonl", None, settings, watch=lambda _: seen.append(saved()))
+
+    assert seen[0]["in_flight"] == 5, "before anything is sent"
+    assert saved()["in_flight"] == 0
 
 
 def test_a_deadline_ends_a_run_in_time_and_it_can_go_on(batchrunner):

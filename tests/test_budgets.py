@@ -112,7 +112,7 @@ async def test_calls_that_may_have_been_billed_are_within_the_budget():
     assert lost > 5
     assert ended.stopped.exit_code == 7
     assert cost(world, stats) + lost * 4e-6 < spent <= 0.0005
-    unanswered = Unanswered.of(world.pool.committed, stats, world_prices(world))
+    unanswered = Unanswered.of(world.pool.budget, stats, world_prices(world), 0)
     assert unanswered.usd == pytest.approx(spent - cost(world, stats))
 
 
@@ -211,7 +211,7 @@ async def test_what_a_deadline_cancelled_counts_in_the_budget():
 
     ended = await run(world, supervisor=end_at(world, 500, 60.0))
 
-    left = Unanswered.of(world.pool.committed, ended.ledger.stats, world_prices(world))
+    left = Unanswered.of(world.pool.budget, ended.ledger.stats, world_prices(world), 0)
     assert left.calls == ended.ledger.stats.ambiguous > 0
     assert left.usd > left.calls * 4e-6
 

@@ -6,6 +6,8 @@ import pytest
 
 from batchrunner.config import read_settings
 from batchrunner.fleet import make_router
+from batchrunner.policy.account import Account
+from batchrunner.policy.budget import Budget
 from batchrunner.prices import PriceList
 from batchrunner.rates import Rates
 from batchrunner.spending import Unanswered
@@ -39,11 +41,18 @@ def test_calls_that_nobody_had_a_budget_for_count_as_mean_answers():
 
 
 def test_what_was_committed_comes_back_after_any_number_of_stops():
-    committed = (0.1, 40_000.0)
+    budget = Budget(price=PRICES.answer, money=Account(9, 0.06), tokens=Account(1e9, 30_000))
     for n in range(5):
-        found = Unanswered.of(committed, stats(answers=n, lost=n), PRICES)
+        found = Unanswered.of(budget, stats(answers=n, lost=n), PRICES, in_flight=0)
         found = Unanswered.from_json(found.as_json())
-        assert found.total(stats(answers=n, lost=n), PRICES) == pytest.approx(committed)
+        assert found.total(stats(answers=n, lost=n), PRICES) == pytest.approx(budget.committed)
+
+
+def test_what_a_kill_found_in_flight_counts_as_what_was_set_aside_or_as_mean_answers():
+    nothing_yet = Unanswered(in_flight=50)
+    assert nothing_yet.total(stats(), PRICES) == (pytest.approx(0.02 + 0.15), 15_000 + 112_500)
+    well_known = Unanswered(reserved_usd=0.5, reserved_tokens=1e6, in_flight=50)
+    assert well_known.total(stats(), PRICES) == (pytest.approx(0.77), 1_515_000)
 
 
 def test_a_router_begins_with_what_is_spent():
