@@ -19,6 +19,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from .config import Settings, require_targets
+from .control import Control
 from .environment import load_settings
 from .errors import BatchrunnerError, raise_first
 from .fleet import open_caller
@@ -38,6 +39,7 @@ from .prices import PriceList
 from .publishing import announce, conclude
 from .reuse import Reuse
 from .signals import listening
+from .steering import Steering
 from .summary import Summary
 from .supervisor import Supervisor, Watch
 
@@ -102,6 +104,7 @@ async def run_async(  # noqa: PLR0913 - the front door
                 supervisor.use(reuse)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
+                _control(supervisor, settings, tell)
                 try:
                     await supervisor.run()
                 except* BatchrunnerError as group:
@@ -164,6 +167,19 @@ async def _supervise(
             watch=watch,
             outage_wait=settings.outage_wait,
         )
+
+
+def _control(supervisor: Supervisor, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Let the run be steered while it goes on."""
+    if settings.no_control:
+        return
+
+    def complain(reason: str) -> None:
+        supervisor.ledger.warnings.append(reason)
+        tell(reason)
+
+    steering = Steering(supervisor, tell)
+    supervisor.beside.append(Control(supervisor.ledger.path, steering.obey, complain).serve)
 
 
 def _raise_file_limit() -> None:

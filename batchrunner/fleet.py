@@ -11,6 +11,7 @@ from .config import Settings
 from .hedge import Hedge
 from .policy.adaptive import CONFIGURED, START, Adaptive
 from .policy.governor import Governor
+from .policy.helm import Helm
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
 from .policy.region import Region
@@ -55,6 +56,7 @@ def make_router(
                 ),
                 priority=target.priority,
                 is_fallback=target.is_fallback,
+                is_capped=target.concurrency is not None,
             )
         )
     return Router(
@@ -80,7 +82,7 @@ async def open_caller(
         wire = Wire(targets, transport, settings.timeout, tokens)
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
-        pool = RegionPool(make_router(settings, before, spent))
+        pool = RegionPool(make_router(settings, before, spent), Helm(settings.concurrency))
         hedge = Hedge() if settings.hedge else None
         schema = settings.answer_schema
         yield Caller(

@@ -18,7 +18,7 @@ LAYERS = """
     policy
     policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration policy.governor
-    policy.axis policy.pace policy.quota policy.region policy.tier policy.router
+    policy.axis policy.pace policy.quota policy.region policy.tier policy.router policy.helm
 
     endpoints tls targets config ownership environment
 
@@ -44,9 +44,9 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
-    pool hedge answers caller runner fleet
+    channel pool hedge answers caller runner fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
+    paths identity summary ledger gate reuse twins supervisor steering control signals publishing
     verify status
 
     tables
@@ -57,12 +57,14 @@ LAYERS = """
 
     views
     views.words views.screen views.table views.progress views.ending views.findings
+    views.state
 
     intake batch streaming completion
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    cli.app cli.options cli.running cli.results cli.export cli __main__
+    commands.ctl
+    cli.app cli.options cli.running cli.results cli.export cli.ctl cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 

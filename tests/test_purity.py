@@ -23,6 +23,7 @@ PURE = [
     "simulator.limits",
     "tables.columns",
     "tables.schema",
+    "views.state",
     "views.words",
 ]
 IMPURE = {

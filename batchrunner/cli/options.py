@@ -194,6 +194,9 @@ Telemetry = Annotated[
         "--telemetry", help="traces and metrics by OpenTelemetry: batchrunner[telemetry]"
     ),
 ]
+NoControl = Annotated[
+    bool | None, typer.Option("--no-control", help="take no orders from batchrunner ctl")
+]
 Results = Annotated[
     Path, typer.Argument(parser=local, metavar="OUTPUT", help="the results of a run")
 ]
