@@ -17,7 +17,7 @@ from pathlib import Path
 
 SUFFIX = ".ctl"
 LONGEST = 4096  #: bytes of an order
-BACKLOG = 64
+BACKLOG = 1024  #: connections that nobody has looked at yet
 ROOT = 0  # may do everything anyway
 OURS = 0o600
 _DESCRIPTORS = Path("/proc/self/fd")

@@ -14,10 +14,10 @@ import anyio
 import orjson
 from pydantic import ValidationError
 
-from .channel import LONGEST, is_own, listening_at
+from .channel import LONGEST, SUFFIX, is_own, listening_at
 from .errors import BatchrunnerError
+from .orders import Order
 from .outputs.disk import sibling
-from .steering import Order
 
 PATIENCE = 5.0  #: seconds for a whole conversation
 AT_ONCE = 32  #: conversations; the next ones wait
@@ -33,10 +33,11 @@ class Control:
     output: Path
     obey: Obey
     complain: Callable[[str], None]  #: is told why there can be no socket
+    patience: float = PATIENCE
 
     async def serve(self) -> None:
         """Take orders until cancelled; returns at once where there can be no socket."""
-        path = sibling(self.output, ".ctl")
+        path = sibling(self.output, SUFFIX)
         try:
             with listening_at(path) as listener:
                 await self._accept(listener)
@@ -61,7 +62,7 @@ class Control:
     async def _converse(self, connection: socket.socket, room: anyio.Semaphore) -> None:
         loop = asyncio.get_running_loop()
         try:
-            with connection, anyio.move_on_after(PATIENCE):
+            with connection, anyio.move_on_after(self.patience):
                 connection.settimeout(0)
                 answer = await self._answer(connection)
                 await loop.sock_sendall(connection, orjson.dumps(answer) + b"\n")
@@ -71,9 +72,9 @@ class Control:
             room.release()
 
     async def _answer(self, connection: socket.socket) -> dict[str, Any]:
+        line = await _line(connection)
         if not is_own(connection):
             return {"ok": False, "error": "only the user whose run it is may steer it"}
-        line = await _line(connection)
         if line is None:
             return {"ok": False, "error": f"an order is one line of at most {LONGEST} bytes"}
         return carry_out(line, self.obey)

@@ -44,7 +44,7 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
-    channel pool hedge answers caller runner fleet
+    channel orders pool hedge answers caller runner fleet
 
     paths identity summary ledger gate reuse twins supervisor steering control signals publishing
     verify status

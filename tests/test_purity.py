@@ -18,6 +18,7 @@ PURE = [
     "inputs.jsonl",
     "inputs.request",
     "inputs.sameness",
+    "orders",
     "outputs.index",
     "outputs.lines",
     "simulator.limits",

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from ..channel import connect, is_own
+from ..channel import SUFFIX, connect, is_own
 from ..errors import BatchrunnerError, UsageError
+from ..orders import OF_REGIONS, Order
 from ..outputs.disk import sibling
 from ..outputs.lock import holder
-from ..steering import OF_REGIONS, Order
 from ..views.state import state_lines
 from .talk import say
 
@@ -50,14 +50,14 @@ def wanted(what: str, value: str | None, limits: Mapping[str, int | None]) -> di
 
 def ask(output: Path, order: Order) -> dict[str, Any]:
     """The answer of the run that writes ``output``; UsageError where there is none to be asked."""
-    path = sibling(output, ".ctl")
+    path = sibling(output, SUFFIX)
     try:
         with connect(path, PATIENCE) as connection:
             if not is_own(connection):
                 raise UsageError(f"{path} belongs to another user's run: only they may steer it")
             connection.sendall(order.model_dump_json(exclude_none=True).encode() + b"\n")
             return _read(connection, output)
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):  # the other: more ask than it can look at
         raise BatchrunnerError(
             f"the run of {output} did not answer within {PATIENCE:g} s: try again"
         ) from None
