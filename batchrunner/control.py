@@ -90,6 +90,8 @@ def carry_out(line: bytes, obey: Obey) -> dict[str, Any]:
         return {"ok": False, "error": f"{place}: {first['msg']}"}
     except BatchrunnerError as error:
         return {"ok": False, "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - a question must not end a run
+        return {"ok": False, "error": f"an error of its own: {type(error).__name__}: {error}"}
 
 
 async def _line(connection: socket.socket) -> bytes | None:

@@ -30,6 +30,8 @@ SHOW = Order(do="show")
 
 
 def obey(order):
+    if order.name == "a bug":
+        raise ZeroDivisionError("so it goes")
     if order.name == "mars":
         raise UsageError("there is no region 'mars'")
     return {"said": [f"{order.do} {order.name}"], "state": {}}
@@ -167,6 +169,8 @@ BAD = {
     "a huge number": b'{"do":"region","name":"a","rpm":' + b"9" * 4000 + b"}\n",
     "text for a number": b'{"do":"concurrency","concurrency":"8"}\n',
     "an unknown region": b'{"do":"out","name":"mars"}\n',
+    "half of a sign": b'{"do":"out","name":"\\ud800"}\n',
+    "what meets a bug": b'{"do":"out","name":"a bug"}\n',
     "too long": b"x" * (LONGEST + 1),
     "a megabyte without an end": b"x" * (1 << 20),
 }

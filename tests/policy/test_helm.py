@@ -279,6 +279,17 @@ def test_a_model_that_was_missing_is_tried_again_too():
     assert leased(helm, router) == "a"
 
 
+def test_a_region_that_is_let_in_while_it_rests_is_tried_at_once():
+    a = region("a", missing={"other": "404"})
+    helm, router = Helm(8), Router([a])
+    for _ in range(5):
+        a.breaker.fail(0.0, a.breaker.generation)
+    assert picked(helm, router) == pytest.approx(5.0)
+    assert let_in(router, 1.0, a)
+
+    assert leased(helm, router, 1.0) == "a"
+
+
 # --- the law: whatever the limit was before, no request goes that the new one does not allow
 
 
