@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchrunner.errors import UsageError
-from batchrunner.model import Fault, FaultKind
+from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.orders import Order
 from batchrunner.steering import Steering
 from batchrunner.supervisor import DRAIN
@@ -323,6 +323,23 @@ async def test_when_the_last_region_fails_a_job_rests_and_does_not_wait_for_who_
     assert len(live.answers) == 40
     assert ended < 300
     live.assert_settled()
+
+
+async def test_a_job_too_large_for_the_regions_that_are_left_waits_for_the_one_that_is_out():
+    live = Live(region("a"), region("b"), jobs=3)
+    answers = live._send
+
+    async def send(name, job):
+        if name == "b":
+            return await answers(name, job)
+        return Reply(429, {"retry-after": "86400"}, b'{"error":{"message":"too many"}}')
+
+    live._send = send
+    await live.run((0.0, "out", "b"), (200.0, "in", "b"))
+
+    live.assert_whole()
+    assert live.supervisor.stopped is None
+    assert live.count(0.0, math.inf, "b") == 3
 
 
 async def test_an_outage_of_all_that_are_left_ends_the_run():
