@@ -215,6 +215,15 @@ async def test_who_says_nothing_is_dropped_and_keeps_nobody_waiting(tmp_path):
             one.close()
 
 
+async def test_who_says_too_much_is_told_so_before_it_ends(tmp_path):
+    output = tmp_path / "r.jsonl"
+    async with controlled(output):
+        with connect(where(output), 10.0) as connection:
+            connection.sendall(b"x" * (LONGEST + 1))
+            heard = await anyio.to_thread.run_sync(connection.recv, 1000)
+    assert b"an order is one line of at most" in heard
+
+
 async def test_who_hangs_up_disturbs_nobody(tmp_path):
     output = tmp_path / "r.jsonl"
     async with controlled(output):

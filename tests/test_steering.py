@@ -348,6 +348,7 @@ async def test_an_outage_of_all_that_are_left_ends_the_run():
     ended = await live.run((1.0, "out", "b"))
 
     assert live.supervisor.stopped.exit_code == 8
+    assert live.supervisor.ledger.stats.failed == 0
     assert OUTAGE_WAIT < ended < OUTAGE_WAIT + 100
 
 
