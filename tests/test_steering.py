@@ -344,7 +344,7 @@ async def test_a_job_too_large_for_the_regions_that_are_left_waits_for_the_one_t
 
 async def test_an_outage_of_all_that_are_left_ends_the_run():
     down = [{"kind": "outage", "from": 5.0, "until": 1e6, "status": 503}]
-    live = Live(region("a", faults=down), region("b"), jobs=4000)
+    live = Live(region("a", faults=down), region("b"), jobs=400)
     ended = await live.run((1.0, "out", "b"))
 
     assert live.supervisor.stopped.exit_code == 8
