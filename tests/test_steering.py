@@ -174,6 +174,15 @@ async def test_more_work_at_once_from_that_moment_on():
     assert live.said == ["ctl: concurrency: at most 20 jobs in flight (was 4)"]
 
 
+async def test_more_for_the_run_is_not_more_for_a_region_with_a_number_of_its_own():
+    environ = {"AZURE_OPENAI_CONCURRENCY_1": "2"}
+    live = Live(region("a", latency=SLOW), jobs=30, workers=4, environ=environ)
+    await live.run((4.0, "concurrency", {"concurrency": 20}))
+
+    live.assert_whole()
+    assert max(n for _, n in live.most) == 2
+
+
 async def test_less_starts_nothing_above_the_new_number_and_cancels_nothing():
     live = Live(region("a", latency=SLOW), region("b", latency=SLOW), jobs=100, workers=20)
     await live.run((10.0, "concurrency", {"concurrency": 3}))
