@@ -19,6 +19,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from .config import Settings, require_targets
+from .control import Control
 from .curfew import Curfew
 from .deadline import seconds_until
 from .environment import load_settings
@@ -40,6 +41,7 @@ from .publishing import announce, conclude
 from .reuse import Reuse
 from .selection import Selection
 from .signals import listening
+from .steering import Steering
 from .summary import Summary
 from .supervisor import Supervisor, Watch
 from .telemetry.endpoint import serving
@@ -121,6 +123,7 @@ async def run_async(  # noqa: PLR0913 - the front door
                     supervisor.beside.append(curfew.watch)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
+                _control(supervisor, settings, tell)
                 try:
                     await supervisor.run()
                 except* BatchrunnerError as group:
@@ -197,6 +200,19 @@ async def _supervise(  # noqa: PLR0913 - everything that is wired
             watch=watch,
             outage_wait=settings.outage_wait,
         )
+
+
+def _control(supervisor: Supervisor, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Let the run be steered while it goes on."""
+    if settings.no_control:
+        return
+
+    def complain(reason: str) -> None:
+        supervisor.ledger.warnings.append(reason)
+        tell(reason)
+
+    steering = Steering(supervisor, tell)
+    supervisor.beside.append(Control(supervisor.ledger.path, steering.obey, complain).serve)
 
 
 def _raise_file_limit() -> None:

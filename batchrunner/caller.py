@@ -51,7 +51,7 @@ class _Journey:
     """What one job has been through."""
 
     job: Job
-    since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    since: float  #: by the clock of the pool
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
     failed: set[str] = field(default_factory=set)  #: regions that met a fault in this round
@@ -99,7 +99,7 @@ class Caller:
 
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
-        journey = _Journey(job)
+        journey = _Journey(job, self.pool.elapsed)
         try:
             return await self._travel(journey)
         except asyncio.CancelledError:  # what was sent for it counts, and may be billed
@@ -112,7 +112,7 @@ class Caller:
             if lease is None:
                 if (result := self._no_region(journey)) is not None:
                     return result
-                if not journey.failed:
+                if not (journey.failed or self._may_wait(journey)):
                     self.left(journey.attempts)
                     return None
                 await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
@@ -139,6 +139,11 @@ class Caller:
             return None
         message = "the job is larger than the limit of every region: shorten it or its max_tokens"
         return journey.end(Failure("too_large", message, retryable=False))
+
+    def _may_wait(self, journey: _Journey) -> bool:
+        """Whether all that is missing is a region that a person may let in again."""
+        open_ = not self.pool.is_closed
+        return open_ and self.pool.may_return(journey.asks, journey.avoid)
 
     async def _attempts(self, journey: _Journey, lease: Lease) -> list[_Ended]:
         """Send once; and once more elsewhere, where the answer is later than nearly all others.

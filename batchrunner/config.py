@@ -203,6 +203,9 @@ class Settings(BaseModel):
         None, ge=1, le=65535, description="port of 127.0.0.1 that serves Prometheus metrics"
     )
     telemetry: bool = Field(default=False, description="send traces and metrics by OpenTelemetry")
+    no_control: bool = Field(
+        default=False, description="make no socket for batchrunner ctl, which steers a live run"
+    )
     durability: Literal["strict", "normal", "process"] = Field(
         "normal", description="how often results are synced to the disk: each write, 200 ms, never"
     )

@@ -17,6 +17,7 @@ from .policy.account import Account
 from .policy.adaptive import CONFIGURED, START, Adaptive
 from .policy.budget import Budget
 from .policy.governor import Governor
+from .policy.helm import Helm
 from .policy.quota import Quota
 from .policy.ratelimit import MINUTE, Limit, requests_per_minute
 from .policy.region import Region
@@ -85,6 +86,7 @@ def make_router(
                 ),
                 priority=target.priority,
                 is_fallback=target.is_fallback,
+                is_capped=target.concurrency is not None,
             )
         )
     return Router(
@@ -124,7 +126,8 @@ async def open_caller(
     async with open_wire(settings) as wire:
         jitter = Random()  # noqa: S311 - it spreads retries, it hides nothing
         retry = Retry(settings.max_attempts)
-        pool = RegionPool(make_router(settings, before, spent, unanswered))
+        router = make_router(settings, before, spent, unanswered)
+        pool = RegionPool(router, Helm(settings.concurrency))
         hedge = Hedge() if settings.hedge else None
         schema = settings.answer_schema
         yield Caller(

@@ -35,6 +35,7 @@ from .spending import Unanswered
 from .stats import Stats
 from .timeline import Timeline
 
+STEERED = 200  #: changes by people that are remembered, the last ones
 _COUNTED = ("stats", "results", "withdrawn", "counted")  #: what a checkpoint says of lines
 
 
@@ -60,6 +61,7 @@ class Ledger:
     )  #: which models, by the name asked for
     caps: Caps = field(default_factory=Caps)
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
+    steered: list[dict[str, Any]] = field(default_factory=list)  #: what a person changed, and when
     is_retry: bool = False  #: whether a selection of failures was taken out, and is not done yet
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
@@ -148,6 +150,7 @@ class Ledger:
             self.input_ = saved.get("input") or {}
         for name, models in (saved.get("answered_by") or {}).items():
             self.answered_by[name] = Counter(models)
+        self.steered = list(saved.get("steered") or ())
         if "timeline" in saved:  # since version 0.2
             self.timeline = Timeline.from_json(saved["timeline"])
             self.caps = Caps.from_json(saved["caps"])
@@ -157,6 +160,11 @@ class Ledger:
     def is_done(self, ordinal: int, fingerprint: str) -> bool:
         """Whether the job of an input line has its result; IdentityError for another line."""
         return is_done(self.journal.done, ordinal, fingerprint, self.noun)
+
+    def note_steering(self, wall_s: float, what: str) -> None:
+        """A person changed something, so many seconds after this run began."""
+        self.steered.append({"at_s": round(self.wall_before + wall_s, 3), "what": what})
+        del self.steered[:-STEERED]
 
     async def crowded(self, in_flight: int) -> str | None:
         """Why nothing more should be paid for; None while the disk has room for it."""
@@ -217,6 +225,7 @@ class Ledger:
             "stats": self.stats.as_json(),
             "timeline": self.timeline.as_json(),
             "retrying": self.is_retry and not complete,
+            "steered": self.steered,
         }
         content = checkpoint.encode(fields)
         await self.journal.sync()

@@ -12,10 +12,13 @@ nobody starves.
 import asyncio
 import math
 from bisect import insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .model import Job
 from .policy.budget import Budget
+from .policy.helm import Helm
 from .policy.ratelimit import NOTHING, Advertised
 from .policy.region import Region, RegionStatus
 from .policy.router import Lease, Router
@@ -25,6 +28,7 @@ from .policy.window import EPSILON
 LOOKAHEAD = 16  #: how far behind the first a smaller job is looked for
 PATIENCE = 64  #: how often the first of a lane lets another go ahead
 
+T = TypeVar("T")
 Lane = tuple[str, frozenset[str]]
 
 
@@ -41,6 +45,7 @@ class RegionPool:
     """First come, first served, at the pace of the regions' quotas."""
 
     _router: Router
+    helm: Helm = field(default_factory=lambda: Helm(1))  #: what a person made of the run
     _lanes: dict[Lane, list[_Waiter]] = field(init=False, default_factory=dict)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
@@ -54,6 +59,27 @@ class RegionPool:
     def waiting(self) -> int:
         """How many callers wait for a region."""
         return sum(map(len, self._lanes.values()))
+
+    @property
+    def in_flight(self) -> int:
+        """How many leases are out."""
+        return self._router.in_flight
+
+    @property
+    def regions(self) -> Sequence[Region]:
+        """Every region, in the order of the settings."""
+        return self._router.regions
+
+    @property
+    def is_unmanned(self) -> bool:
+        """Whether no region is left, but that a person may let one in again."""
+        rest = [region for region in self._router.regions if not region.barred]
+        return bool(rest) and all(region.by_hand for region in rest)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds by a clock that stands while the run is paused."""
+        return self.helm.elapsed(asyncio.get_running_loop().time())
 
     @property
     def is_closed(self) -> bool:
@@ -83,23 +109,29 @@ class RegionPool:
     def is_down(self, model: str) -> bool:
         """Whether every region that serves ``model`` is resting after faults."""
         now = asyncio.get_running_loop().time()
-        return all(region.is_resting(now) for region in self._router.targets(model))
+        targets = self._router.targets(model)
+        return all(region.is_resting(now) for region in targets if not region.by_hand)
+
+    def may_return(self, job: Job, avoid: frozenset[str]) -> bool:
+        """Whether a region that a person took out could take ``job``."""
+        return self._router.may_return(job, avoid)
 
     async def lease(
         self, job: Job, avoid: frozenset[str], since: float | None = None
     ) -> Lease | None:
         """Wait for a region that takes ``job``; None where none will, or the pool is closed.
 
-        ``since`` is when the job began to wait, where that was before now.
+        ``since`` is when the job began to wait, by the clock of ``elapsed``, where that was
+        before now.
         """
         if self._closed:
             return None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        since = now if since is None else since
+        since = self.helm.elapsed(now) if since is None else since
         lane = (job.model, avoid)
         if lane not in self._lanes:
-            picked = self._router.pick(now, job, avoid, now - since)
+            picked = self.helm.pick(self._router, now, job, avoid, since)
             if isinstance(picked, Lease):
                 return picked
             if picked is None:
@@ -122,7 +154,8 @@ class RegionPool:
         if self._closed or self._lanes:
             return None
         avoid |= {region.name for region in self._router.regions if region.is_fallback}
-        picked = self._router.pick(asyncio.get_running_loop().time(), job, avoid)
+        now = asyncio.get_running_loop().time()
+        picked = self.helm.pick(self._router, now, job, avoid, self.helm.elapsed(now))
         return picked if isinstance(picked, Lease) else None
 
     def settle(self, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING) -> None:
@@ -133,6 +166,24 @@ class RegionPool:
     def targets(self, model: str) -> list[Region]:
         """The regions that can answer jobs of ``model``, now or later."""
         return self._router.targets(model)
+
+    def sharing(self, region: Region) -> list[str]:
+        """The names of the regions that share the quota of ``region``, its own among them."""
+        return self._router.sharing(region)
+
+    def pause(self) -> bool:
+        """Give no leases until ``resume``; False where that is so already."""
+        return self.steer(lambda _, now: self.helm.pause(now))
+
+    def resume(self) -> bool:
+        """Go on; False where it was not paused."""
+        return self.steer(lambda _, now: self.helm.resume(now))
+
+    def steer(self, change: Callable[[Router, float], T]) -> T:
+        """Let ``change`` do to the router what a person wants, and those who wait feel it."""
+        changed = change(self._router, asyncio.get_running_loop().time())
+        self._assign()
+        return changed
 
     def hurry(self) -> None:
         """No more jobs will come: those that wait need not leave room for later ones."""
@@ -186,7 +237,7 @@ class RegionPool:
             if first.granted.done():
                 waiters.pop(0)
                 continue
-            picked = self._router.pick(now, first.job, avoid, now - first.since)
+            picked = self.helm.pick(self._router, now, first.job, avoid, first.since)
             if picked is None:
                 self._note_refusal()
             if picked is None or isinstance(picked, Lease):
@@ -207,7 +258,7 @@ class RegionPool:
         if other.granted.done():
             waiters.pop(index)
             return True
-        picked = self._router.pick(now, other.job, avoid, now - other.since)
+        picked = self.helm.pick(self._router, now, other.job, avoid, other.since)
         if not isinstance(picked, Lease):
             return False
         first.overtaken += 1

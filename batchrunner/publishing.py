@@ -24,6 +24,7 @@ def _summarise(supervisor: Supervisor, settings: Settings, stop: Stop | None) ->
         cost_usd=progress.cost_usd,
         configured=tuple(target.name for target in settings.targets),
         stop=stop,
+        steered=tuple(ledger.steered),
         warnings=tuple(ledger.warnings),
     )
 

@@ -36,6 +36,7 @@ class Progress:
     waiting: int = 0  #: jobs that wait for a region to open
     held_back: str = ""  #: which bound keeps plain OpenAI from taking more
     note: str = ""  #: what holds the whole run up, in words
+    paused: bool = False  #: by a person
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     prices: PriceList = field(default_factory=PriceList)
 
@@ -51,8 +52,15 @@ class Progress:
 
     @property
     def is_outage(self) -> bool:
-        """Whether no region is able to answer at the moment, quotas apart."""
-        return all(region.state in {"resting", "out"} for region in self.regions)
+        """Whether no region is able to answer at the moment, quotas apart.
+
+        What a person holds up is none: a pause, or that the last region was taken out.
+        """
+        if self.paused:
+            return False
+        rest = [region.state for region in self.regions if not region.by_hand]
+        is_steered = len(rest) < len(self.regions)
+        return set(rest) <= {"resting", "out"} and ("resting" in rest or not is_steered)
 
     @property
     def rate(self) -> float:
@@ -79,6 +87,7 @@ class Summary:
     cost_usd: Mapping[str, float | None]  #: by region; None where a model has no known price
     configured: Sequence[str] = ()  #: regions that this run may not use are among them
     stop: Stop | None = None
+    steered: Sequence[Mapping[str, Any]] = ()  #: what a person changed, in all runs, and when
     warnings: Sequence[str] = ()  #: what did not stop the run and should be known
 
     @property
@@ -124,6 +133,7 @@ class Summary:
             "regions": self._regions(),
             "stopped": None if self.stop is None else self.stop.reason,
             "warnings": list(self.warnings),
+            "steered": list(self.steered),
         }
 
     @property

@@ -23,6 +23,7 @@ from .ledger import Ledger
 from .model import Failure, Job, Result
 from .prices import PriceList
 from .reuse import Reuse
+from .runner import Crew
 from .summary import Progress, Stop
 from .twins import Twins
 
@@ -59,12 +60,14 @@ class Supervisor:
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
+    _crew: Crew = field(init=False)
     _reuse: Reuse = field(init=False, default_factory=Reuse)
     _twins: Twins | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._resumed = self.ledger.journal.records
         self._reused = self.ledger.stats.reused
+        self._crew = Crew(self.workers)
         self._started = asyncio.get_running_loop().time()
         before = self.ledger.stats.regions.items()
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
@@ -90,7 +93,7 @@ class Supervisor:
             with self._work:
                 hurry = self.caller.pool.hurry
                 lines = self._twins or self.feed
-                await runner.run(lines, self._answer, self._report, self.workers, hurry)
+                await runner.run(lines, self._answer, self._report, self._crew, hurry)
             if self._work.cancelled_caught:  # the time that a full disk was given is over too
                 self.ledger.journal.hurry()
             group.cancel_scope.cancel()
@@ -118,8 +121,23 @@ class Supervisor:
             return
         self._is_interrupted = True
         name = signal.Signals(number).name
-        self.stop(Stop(128 + number, f"{name}: run the same command again to go on"))
+        self.drain(Stop(128 + number, f"{name}: run the same command again to go on"))
+
+    def drain(self, stop: Stop) -> None:
+        """Start nothing more, and wait for requests in flight, but not for ever."""
+        self.stop(stop)
         self.end_by(anyio.current_time() + DRAIN)
+
+    def resize(self, workers: int) -> None:
+        """Work at so many jobs at a time from now on; none that is under way is dropped."""
+        self.workers = max(1, min(workers, self.total))
+        self.ledger.workers = max(self.ledger.workers, self.workers)
+        self._crew.resize(self.workers)
+
+    def steered(self, what: str) -> None:
+        """A person changed something: it belongs to what the run tells of itself."""
+        wall_s = asyncio.get_running_loop().time() - self._started
+        self.ledger.note_steering(wall_s, what)
 
     def progress(self) -> Progress:
         """The run at this moment."""
@@ -140,6 +158,7 @@ class Supervisor:
             waiting=pool.waiting,
             held_back=pool.held_back,
             note=self._note(),
+            paused=pool.helm.is_paused,
             timeline=self.ledger.timeline,
             prices=self.prices,
         )
@@ -225,4 +244,9 @@ class Supervisor:
         stalled = self.ledger.journal.stalled
         if stalled or self._gate.reason:
             return f"waiting for the disk: {stalled or self._gate.reason}"
+        pool = self.caller.pool
+        if pool.helm.is_paused:
+            return "paused: batchrunner ctl OUTPUT resume goes on"
+        if pool.is_unmanned:
+            return "every region was taken out: batchrunner ctl OUTPUT in NAME lets one in"
         return f"the checkpoint cannot be saved: {self._unsaved}" if self._unsaved else ""

@@ -64,6 +64,7 @@ OTHER = {
     "log_format": "json",
     "metrics_port": 9464,
     "telemetry": True,
+    "no_control": True,
     "durability": "strict",
     "disk_wait": 5.0,
 }

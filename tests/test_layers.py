@@ -19,7 +19,7 @@ LAYERS = """
     policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.account policy.governor policy.budget policy.axis policy.pace
-    policy.quota policy.region policy.tier policy.router
+    policy.quota policy.region policy.tier policy.router policy.helm
 
     endpoints tls rates deadline targets config ownership environment
 
@@ -45,12 +45,13 @@ LAYERS = """
 
     sdk faults wire histogram examples caps stats timeline prices
 
-    spending
+    spending channel orders
     pool hedge answers caller runner
     telemetry telemetry.spans telemetry.export
     fleet
 
-    paths identity summary selection ledger gate reuse twins supervisor curfew signals publishing
+    paths identity summary selection ledger gate reuse twins supervisor curfew
+    steering control signals publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
     pace verify status
 
@@ -72,16 +73,16 @@ LAYERS = """
 
     views
     views.words views.screen views.table views.progress views.ending
-    views.findings views.following views.explained views.checkup views.plan
+    views.findings views.following views.explained views.checkup views.plan views.state
 
     batch streaming completion
     planning.probe planning.gather
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    commands.follow commands.explain commands.retry commands.doctor commands.plan
+    commands.follow commands.explain commands.retry commands.doctor commands.plan commands.ctl
     cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli.planning
-    cli __main__
+    cli.ctl cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 

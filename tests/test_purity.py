@@ -29,6 +29,7 @@ PURE = [
     "inputs.request",
     "inputs.sameness",
     "meanings",
+    "orders",
     "outputs.index",
     "outputs.lines",
     "pace",
@@ -39,6 +40,7 @@ PURE = [
     "simulator.limits",
     "tables.columns",
     "tables.schema",
+    "views.state",
     "views.words",
 ]
 IMPURE = {

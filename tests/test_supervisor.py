@@ -30,6 +30,7 @@ class Memory:
         self.journal = SimpleNamespace(records=0, stalled=None, death=None, hurry=lambda: None)
         self.settings = SimpleNamespace(disk_wait=600.0)
         self.crowding = crowding
+        self.steered = []
 
     async def record(self, result):
         self.stats.add(result)
@@ -41,18 +42,21 @@ class Memory:
     async def save(self, *, wall_s):
         pass
 
+    def note_steering(self, wall_s, what):
+        self.steered.append((wall_s, what))
+
 
 async def lines(count):
     yield [orjson.dumps({"prompt": f"Say {n}.", "max_tokens": 9}) for n in range(count)]
 
 
-def supervise(world, count, **memory):
+def supervise(world, count, workers=8, **memory):
     return Supervisor(
         feed=Feed(lines(count), Defaults(model=MODEL)),
         caller=world.caller,
         ledger=Memory(**memory),
         total=count,
-        workers=8,
+        workers=workers,
         watch=lambda _: None,
     )
 

@@ -309,3 +309,21 @@ async def test_a_twin_keeps_its_place_and_name_and_shares_the_body():
     twin = await anext(twins)
     assert (twin.ordinal, twin.id, twin.fingerprint) == (1, "job-1", f"{1:016x}")
     assert twin.body is first.body
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 6), st.integers(1, 20)), max_size=6))
+def test_a_crew_that_grows_and_shrinks_leaves_no_twin_behind(changes):
+    async def main():
+        run = Run(MIXED[:100] + SORTED[:120])
+
+        async def resize():
+            for at, size in sorted(changes):
+                await anyio.sleep(at - asyncio.get_running_loop().time())
+                run.supervisor.resize(size)
+
+        run.supervisor.beside.append(resize)
+        await run.run()
+        run.assert_each_has_its_answer()
+
+    virtual.run(main())

@@ -13,6 +13,7 @@ from batchrunner.config import read_settings
 from batchrunner.fleet import make_router
 from batchrunner.hedge import Hedge
 from batchrunner.model import Fault, FaultKind, Job, Reply
+from batchrunner.policy.helm import Helm
 from batchrunner.policy.retry import Retry
 from batchrunner.pool import RegionPool
 from batchrunner.sdk import make_template
@@ -112,7 +113,7 @@ class World:
             for model in self.models:
                 wire._prepared[name, PATH, model] = _Prepared(template(target, model))
         self.router = make_router(self.settings, self.before)
-        self.pool = RegionPool(self.router)
+        self.pool = RegionPool(self.router, Helm(self.concurrency))
         self.caller = Caller(
             self.pool,
             wire.send,

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import BatchrunnerError, UsageError
 from ..terminal import printable_lines
-from . import doctor, export, planning, results, retrying, running  # noqa: F401 - order of --help
+from . import ctl, doctor, export, planning, results, retrying, running  # noqa: F401 - --help
 from .app import app
 
 _KEY_OPTION = re.compile(r"--([a-z-]*-)?(key|token|secret|password)(=|$)", re.IGNORECASE)

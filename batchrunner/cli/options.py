@@ -210,6 +210,9 @@ InputNow = Annotated[
     str | None,
     typer.Option("--input", metavar="FILE", help="default: as the checkpoint names it"),
 ]
+NoControl = Annotated[
+    bool | None, typer.Option("--no-control", help="take no orders from batchrunner ctl")
+]
 Results = Annotated[
     Path, typer.Argument(parser=local, metavar="OUTPUT", help="the results of a run")
 ]

@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 - an option each
     log_format: options.LogFormat = None,
     metrics_port: options.MetricsPort = None,
     telemetry: options.Telemetry = None,
+    no_control: options.NoControl = None,
     durability: options.Durability = None,
     disk_wait: options.DiskWait = None,
     bad_lines: options.BadLines = None,

@@ -51,6 +51,12 @@ class Adaptive:
         if not self._cautious and self.limit < self.cap:
             self._set(self.cap)
 
+    def bound(self, cap: int) -> None:
+        """Another cap; what is in flight above it stays there."""
+        self.cap = cap
+        if self.limit > cap:
+            self._set(cap)
+
     def answered(self, in_flight: int, seconds: float, tokens: int) -> None:
         """An answer of ``tokens`` took ``seconds``.
 

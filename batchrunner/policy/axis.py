@@ -22,6 +22,7 @@ class Axis:
     patience: float = 1.0  #: times the slack; grows when requests come too early
     factor: float = 1.0  #: what the service counts for a unit of ours
     is_whole: bool = field(init=False, default=False)  #: a minute is not cut into slices
+    _fitting: Limit | None = field(init=False)  #: the largest limit that was ever configured
     largest: float = field(init=False, default=math.inf)  #: what may be asked for at once
     limit: Limit | None = field(init=False, default=None)  #: the lower of those that were named
     narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
@@ -33,6 +34,7 @@ class Axis:
     _found_slack: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self._fitting = self.configured
         self.adopt(0.0)
 
     @property
@@ -61,7 +63,8 @@ class Axis:
         named, found = UNLIMITED, self.discovery.believed or UNLIMITED
         if self.limit is not None:
             named = Limit(self.limit.amount / self.factor, self.limit.span)
-        self.largest = (self.limit or UNLIMITED).amount
+        fitting = [limit for limit in (self.advertised, self._fitting) if limit is not None]
+        self.largest = min(fitting, key=_pace, default=UNLIMITED).amount
         self.named.resize(now, named)
         self.found.resize(now, found)
         self.narrowest = min(named, found, key=_pace)
@@ -76,6 +79,16 @@ class Axis:
         self.advertised = limit
         self.adopt(now)
         return True
+
+    def configure(self, now: float, limit: Limit) -> None:
+        """Another limit is set from ``now`` on; what was taken before counts.
+
+        A job that was not too large before is none now: it is sent alone, in an empty window.
+        """
+        if self._fitting is not None:
+            self._fitting = max(self._fitting, limit, key=_pace)
+        self.configured = limit
+        self.adopt(now)
 
     def unsliced(self, said: Advertised) -> Limit | None:
         """The request limit that a reply names.

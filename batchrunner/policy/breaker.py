@@ -95,6 +95,11 @@ class Breaker:
         if generation == self.generation:
             self._canary = False
 
+    def doubt(self, now: float) -> None:
+        """A region that was out comes back: one request first, as after a rest."""
+        self._until = now
+        self._begin_generation(is_open=True)
+
     def _begin_generation(self, *, is_open: bool) -> None:
         self.generation += 1
         self._open, self._canary, self._in_a_row = is_open, False, 0

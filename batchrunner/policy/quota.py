@@ -185,6 +185,18 @@ class Quota:
             if axis.advertise(now, limit):
                 self._set_pace(now)
 
+    def configure(
+        self, now: float, *, requests: Limit | None = None, tokens: Limit | None = None
+    ) -> None:
+        """Set other limits from ``now`` on; None leaves one as it is.
+
+        What was sent counts, and lower limits that the service advertises hold as ever.
+        """
+        for axis, limit in ((self._requests, requests), (self._tokens, tokens)):
+            if limit is not None:
+                axis.configure(now, limit)
+        self._set_pace(now)
+
     def _return(self, sent: float, tokens: float) -> None:
         self._tokens.give_back(sent, tokens)
         self._expected -= tokens

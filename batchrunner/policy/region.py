@@ -8,6 +8,8 @@ from .adaptive import Adaptive
 from .breaker import Breaker, State
 from .quota import Quota
 
+BY_HAND = "taken out by hand"
+
 
 @dataclass(frozen=True, slots=True)
 class RegionStatus:
@@ -21,6 +23,7 @@ class RegionStatus:
     limit: int
     peak_in_flight: int
     throttled_s: float
+    by_hand: bool = False  #: a person took it out, and may let it in again
     use: float = 0.0  #: share of its most used limit that is taken, from 0 to 1
     rpm: float | None = None  #: requests per minute that it is known to take
     tpm: float | None = None  #: tokens per minute
@@ -40,6 +43,8 @@ class Region:
     peak: int = 0
     barred: str = ""  #: why it serves nothing for the rest of the run
     missing: dict[str, str] = field(default_factory=dict)  #: model -> why it is not served
+    by_hand: bool = False  #: a person took it out
+    is_capped: bool = False  #: its concurrency is its own, and does not follow that of the run
 
     def serves(self, model: str) -> bool:
         """Whether the region can answer jobs of ``model`` in this run."""
@@ -50,8 +55,17 @@ class Region:
         return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
 
     def takes(self, job: Job, avoid: frozenset[str]) -> bool:
-        """Whether it can take ``job`` at some time in this run, and is not to be avoided."""
-        return self.serves(job.model) and self.fits(job) and self.name not in avoid
+        """Whether it can take ``job`` by itself at some time, and is not to be avoided."""
+        return (
+            not self.by_hand
+            and self.serves(job.model)
+            and self.fits(job)
+            and (self.name not in avoid)
+        )
+
+    def may_return(self, job: Job) -> bool:
+        """Whether it could take ``job`` if a person let it in again."""
+        return self.by_hand and self.serves(job.model) and self.fits(job)
 
     def readmit(self, model: str) -> None:
         """The region answered a job of ``model`` after all."""
@@ -84,7 +98,7 @@ class Region:
     def status(self, now: float) -> RegionStatus:
         """What can be said of the region at ``now``."""
         state, until = "open", now
-        if self.barred:
+        if self.barred or self.by_hand:
             state = "out"
         elif self.breaker.state(now) is not State.CLOSED:
             state, until = "resting", now + self.breaker.wait(now)
@@ -94,12 +108,13 @@ class Region:
         return RegionStatus(
             name=self.name,
             state=state,
-            reason=self.barred or "; ".join(self.missing.values()),
+            reason=self.barred or BY_HAND * self.by_hand or "; ".join(self.missing.values()),
             opens_in=opens_in,
             in_flight=self.in_flight,
             limit=self.adaptive.limit,
             peak_in_flight=self.peak,
             throttled_s=self.quota.throttled - (opens_in if state == "throttled" else 0.0),
+            by_hand=self.by_hand,
             use=min(1.0, self.quota.use(now)),  # a limit that shrinks may be more than taken
             rpm=self.quota.requests_per_minute,
             tpm=self.quota.tokens_per_minute,

@@ -72,6 +72,7 @@ class Router:
     governor: Governor = field(default_factory=Governor)
     budget: Budget | None = None  #: None: nothing bounds all regions together
     refusal: str = ""  #: why the last pick found no region, where the budget is why
+    in_flight: int = field(init=False, default=0)  #: requests, in all regions together
     _tiers: list[Tier] = field(init=False)
     _places: dict[int, list[tuple[Tier, Region]]] = field(init=False)  #: of a quota's regions
 
@@ -130,6 +131,19 @@ class Router:
                 return soonest
         return soonest if found or (held and self._may_be_let_go(job, cost)) else None
 
+    def may_return(self, job: Job, avoid: frozenset[str] = NO_REGIONS) -> bool:
+        """Whether a region could take ``job`` if the person that took it out let it in again."""
+        return any(region.may_return(job) and region.name not in avoid for region in self.regions)
+
+    def sharing(self, region: Region) -> list[str]:
+        """The regions of one quota."""
+        return [other.name for other in self.regions if other.quota is region.quota]
+
+    def wake(self, region: Region) -> None:
+        """Something is heard of the quota of ``region``, which may have room again."""
+        for tier, sharing in self._places[id(region.quota)]:
+            tier.wake(sharing)
+
     def force(self, now: float, job: Job) -> Lease:
         """Lease the region that is likeliest to answer, though all are closed or out."""
 
@@ -150,6 +164,7 @@ class Router:
         """
         region = lease.region
         in_flight, region.in_flight = region.in_flight, region.in_flight - 1
+        self.in_flight -= 1
         if region.is_fallback or lease.need is not None:
             self._account(lease, verdict)
         if limits is not NOTHING:
@@ -180,8 +195,7 @@ class Router:
             case None:
                 region.quota.forget(lease.sent, lease.quota_generation)
                 region.breaker.forget(lease.breaker_generation)
-        for tier, sharing in self._places[id(region.quota)]:
-            tier.wake(sharing)
+        self.wake(region)
 
     def hurry(self) -> None:
         """The last jobs are on their way: bursts may be sent again."""
@@ -231,6 +245,7 @@ class Router:
         if region.is_fallback:
             self.governor.begin(cost)
         region.in_flight += 1
+        self.in_flight += 1
         region.peak = max(region.peak, region.in_flight)
         mark = region.quota.take(now, tokens)
         region.breaker.begin(now)

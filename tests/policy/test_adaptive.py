@@ -222,3 +222,13 @@ def test_it_stays_between_one_and_its_cap(cap, events):
             case seconds:
                 adaptive.answered(adaptive.limit, seconds, 0)
         assert 1 <= adaptive.limit <= cap
+
+
+def test_another_cap_holds_at_once_and_a_higher_one_is_grown_into():
+    adaptive = Adaptive(8, start=8)
+    adaptive.bound(3)
+    assert adaptive.limit == 3
+    adaptive.bound(20)
+    assert adaptive.limit == 3
+    adaptive.trust()
+    assert adaptive.limit == 20
