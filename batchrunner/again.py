@@ -112,9 +112,23 @@ def _input_name(output: Path, saved: Mapping[str, Any], given: str | None) -> st
         )
     if name == "-":
         raise UsageError("a retry reads the input twice: save it as a file, and name that")
-    if not is_remote(name) and not Path(plain(name)).exists():
-        raise UsageError(f"{name} is not there: say with --input FILE where the input is now")
+    _check_size(name, saved["input"])
     return name
+
+
+def _check_size(name: str, known: Mapping[str, Any]) -> None:
+    """What was added to an input belongs to the run, not to a retry; a limit leaves it out."""
+    if is_remote(name):
+        return
+    path = Path(plain(name))
+    if not path.exists():
+        raise UsageError(f"{name} is not there: say with --input FILE where the input is now")
+    before = known.get("size")
+    if before is not None and known.get("limit") is None and path.stat().st_size > before:
+        raise UsageError(
+            f"{name} is longer than it was: first go on with the run itself, by the command that "
+            "began it; --retry-failed there runs failed jobs again too"
+        )
 
 
 def _count(found: Again) -> None:

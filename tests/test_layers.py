@@ -64,7 +64,7 @@ LAYERS = """
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.answers tables.columns tables.input_rows
-    intake export again meanings explain
+    intake export again meanings explanation explain
 
     doctor
     doctor.asking doctor.limits doctor.place doctor.remedies doctor.diagnosis

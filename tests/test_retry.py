@@ -185,6 +185,16 @@ def test_an_input_that_was_moved_is_named_and_compared(failed):
     assert OUTPUT.read_bytes() == old
 
 
+def test_lines_that_were_added_belong_to_the_run(failed):
+    with Path("in.jsonl").open("a") as file:
+        file.write('{"prompt": "new"}\n')
+
+    code, _, err = failed("retry", OUTPUT, *SIMULATED)
+
+    assert (code, "longer than it was" in err) == (2, True)
+    assert len(read_results()) == 20
+
+
 def test_standard_input_cannot_be_read_again(failed):
     saved = {**checkpoint.load(CHECKPOINT).fields}
     saved["input"] = {**saved["input"], "path": None}
@@ -266,6 +276,12 @@ def test_killed_in_the_middle_no_job_is_lost_or_doubled(batchrunner, then):
     _, err = process.communicate()
     assert CANARY not in err
     again_done = len(read_results()) - 20
+    if then == "retry":
+        told = json.loads(batchrunner("retry", OUTPUT, "--only", "id=x", "--dry-run", "--json")[1])
+        assert told["retry"]["selected"] == 0
+        assert told["retry"]["unfinished"] == 60 - again_done
+        said = batchrunner("retry", OUTPUT, "--only", "id=x", "--dry-run")[1]
+        assert "that an earlier retry has left run too" in said
 
     code, out, _ = batchrunner(*(retry + SIMULATED if then == "retry" else run), "--json")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..explain import Explanation
+from ..explanation import Explanation
 from ..model import Job
 from ..terminal import printable, printable_lines
 from . import words

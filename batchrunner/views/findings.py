@@ -37,8 +37,10 @@ def again_lines(found: Again) -> list[str]:
     """Which failed jobs are selected, and what runs besides."""
     if found.is_idle:
         return [f"{found.output}: none of {found.failed:,} failed jobs is selected: nothing to do"]
-    lines = [f"{found.output}: {found.selected:,} of {found.failed:,} failed jobs run again"]
-    if found.selected:
+    if not found.selected:
+        lines = [f"{found.output}: none of {found.failed:,} failed jobs is selected"]
+    else:
+        lines = [f"{found.output}: {found.selected:,} of {found.failed:,} failed jobs run again"]
         lines.append(f"by code: {_counts(found.codes)}; by region: {_counts(found.regions)}")
     if found.unfinished:
         lines.append(f"{found.unfinished:,} that an earlier retry has left run too")
