@@ -128,7 +128,7 @@ def _by_slots(world: World, asks: Sequence[Ask]) -> float:
     takes = [
         known.latency.seconds(rng, ask.model, ask.prompt, world.answers.length(rng, ask))
         for ask in spread(asks, DRAWN)
-        for known in world.known.values()
+        for known in (world.known[target.name] for target in usable(world.settings))
     ]
     return world.settings.concurrency / max(1e-6, fmean(takes))
 
