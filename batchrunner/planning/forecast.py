@@ -4,7 +4,7 @@ Theory of operation. As many jobs as ``budget`` allows are rehearsed. Where that
 them, and the quotas would let them pass in less than some minutes, which would show the bursts at
 the beginning and nothing else, the world is made smaller: limits, concurrency and jobs are
 divided by the same number, which leaves the time as it is. What then is left over is added at the
-steady pace, counted over whole minutes from the middle of one burst to the middle of another:
+steady pace, counted over whole minutes, from one quiet moment to another:
 
     seconds = rehearsed + (jobs / factor - rehearsed jobs) / pace
 
@@ -12,6 +12,7 @@ so the beginning, the pace and the tail each count once.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -27,10 +28,13 @@ from .rehearsal import Rehearsed, World, rehearse
 from .sample import Ask
 from .service import Taken
 
+LATE = 45.0  #: seconds into a minute, when its burst is over
+SHORTEST = 1e-6
 HORIZON = 300.0  #: seconds that a rehearsal should last, where it is not all of the run
 SLOTS = 12  #: requests in flight that a smaller world keeps
 FITTING = 12.0  #: jobs that each window of a smaller world still holds
 DRAWN = 500  #: jobs that means are taken of
+FEW = 2000  #: jobs that are rehearsed more than once
 MOST = 4  #: times the budget, where a world cannot be made small enough
 
 
@@ -78,15 +82,23 @@ def forecast(
     """How a run of ``jobs`` that are like ``asks`` would go, of which ``budget`` are rehearsed."""
     pace = _pace(world, asks)
     factor, count = _size(world, asks, jobs, budget, pace)
-    gone = rehearse(_smaller(world, factor, count / jobs), spread(asks, count))
+    gone = _usual(_smaller(world, factor, count / jobs), spread(asks, count))
     missing = max(0.0, jobs / factor - count)
     capped = world.settings.fallback_max_cost is not None
     seconds = gone.seconds
     if missing and capped and not world.settings.no_fallback:
         seconds *= jobs / factor / count  # it has two paces, one after the other
     elif missing:
-        seconds += missing / _steady(gone, pace / factor)
+        seconds += missing / max(_steady(gone), SHORTEST)
     return _grown(world, gone, seconds, jobs / count, count, factor, prices)
+
+
+def _usual(world: World, asks: Sequence[Ask]) -> Rehearsed:
+    """A rehearsal; of a short one the median of three, for it may just miss a last window."""
+    if len(asks) > FEW:
+        return rehearse(world, asks)
+    tried = [rehearse(replace(world, seed=world.seed + n), asks) for n in range(3)]
+    return sorted(tried, key=lambda gone: gone.seconds)[1]
 
 
 def spread(asks: Sequence[Ask], count: int) -> list[Ask]:
@@ -119,7 +131,7 @@ def _by_slots(world: World, asks: Sequence[Ask]) -> float:
     takes = [
         known.latency.seconds(rng, ask.model, ask.prompt, world.answers.length(rng, ask))
         for ask in spread(asks, DRAWN)
-        for known in world.known.values()
+        for known in (world.known[target.name] for target in usable(world.settings))
     ]
     return world.settings.concurrency / max(1e-6, fmean(takes))
 
@@ -200,18 +212,20 @@ def _smaller_target(target: Target, factor: float) -> Target:
     )
 
 
-def _steady(gone: Rehearsed, pace: float) -> float:
-    """Jobs a second between the beginning and the tail."""
-    done, minute = gone.done, pace * MINUTE
-    fed = sum(at <= gone.fed for at in done)
-    first = round(1.5 * minute)
-    last = round((math.floor(fed / minute - 0.5) + 0.5) * minute) if minute else 0
-    if not minute or last < first + minute / 2 or last > fed:
-        first, last = fed // 4, fed  # no minutes that could be told apart
-    last = min(last, len(done))
-    if last - first < 2:
-        return len(done) / max(gone.seconds, 1e-6)
-    return (last - first) / max(done[last - 1] - done[max(0, first - 1)], 1e-6)
+def _steady(gone: Rehearsed) -> float:
+    """Jobs a second between the beginning and the tail.
+
+    Bursts come at the beginning of a minute: between two late moments there are whole ones.
+    """
+    done, minutes = gone.done, int((gone.fed - LATE) // MINUTE)
+    if minutes >= 1:
+        upto = LATE + minutes * MINUTE
+        return (bisect_right(done, upto) - bisect_right(done, LATE)) / (minutes * MINUTE)
+    last = bisect_right(done, gone.fed)
+    first = last // 4
+    if last - first < 2 or done[last - 1] <= done[first]:
+        return len(done) / max(gone.seconds, SHORTEST)
+    return (last - 1 - first) / (done[last - 1] - done[first])
 
 
 def _grown(  # noqa: PLR0913, PLR0917 - all that is known

@@ -9,7 +9,6 @@ import anyio.to_thread
 
 from ..config import Settings, require_targets
 from ..errors import UsageError
-from ..fleet import usable
 from ..inputs.contents import filled
 from ..inputs.glimpse import Glimpse
 from ..inputs.identity import identify
@@ -64,7 +63,7 @@ async def gather(wanted: Wanted, settings: Settings) -> tuple[World, Sample, lis
     known = await _probed(settings, sample) if wanted.probes else {}
     world = World(
         settings,
-        known_limits(usable(settings), earlier.regions, known),
+        known_limits(settings.targets, earlier.regions, known),
         _answers(earlier, sample),
         sample.is_counted,
     )

@@ -109,7 +109,7 @@ def test_what_one_more_region_would_change_is_said(planned):
 
 
 def test_people_get_a_text_within_eighty_columns(batchrunner):
-    code, out, err = batchrunner("plan", "jobs.jsonl", "--model", "gpt-4o-mini")
+    code, out, err = batchrunner("plan", "jobs.jsonl", "--model", "gpt-4o-mini", "--quiet")
 
     assert (code, err) == (0, "")
     assert out.startswith("jobs.jsonl: 300 jobs (all lines looked at)\n")
@@ -129,6 +129,15 @@ def test_the_simulator_is_asked_for_its_limits(batchrunner):
     assert plan["regions"]["eastus"]["limits"] == "probe"
     assert plan["fallback"]["jobs"] == plan["regions"]["openai"]["jobs"] > 0
     assert any(change["change"].startswith("without OpenAI") for change in plan["changes"])
+
+
+def test_what_openai_would_add_is_said_where_it_is_not_used(planned, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
+    plan = planned("--no-fallback")
+
+    added = next(c for c in plan["changes"] if c["change"] == "with OpenAI as the fallback")
+    assert added["saves_s"] > 30
+    assert "openai" not in plan["regions"]
 
 
 def test_an_unknown_limit_makes_the_time_a_lower_bound_and_names_the_remedy(planned, monkeypatch):
