@@ -174,6 +174,7 @@ class Ledger:
             "models": self.stats.models,
             "answered_by": self.answered_by,
             "caps": self.caps.as_json(),
+            "concurrency": self.settings.concurrency,
             "providers": {target.name: target.kind for target in self.settings.targets},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
@@ -195,7 +196,12 @@ def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
     taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in count())
     mark = next(m for m in taken if not sibling(path, m).exists())
-    for suffix in (".checkpoint.json", ".stats.json", ""):  # the results last: they are the truth
+    for suffix in (
+        ".checkpoint.json",
+        ".stats.json",
+        ".report.html",
+        "",
+    ):  # the results last: they are the truth
         if (old := sibling(path, suffix)).exists():
             old.rename(sibling(old, mark))
 

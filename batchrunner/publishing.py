@@ -1,16 +1,19 @@
 """What a run says of itself in files: when it begins, and when it has ended.
 
-The order at the end matters: the results are synced and counted, then the statistics are
-published, and the checkpoint that calls them complete comes last.
+The order at the end matters: the results are synced and counted, then the statistics and the
+report are published, and the checkpoint that calls them complete comes last.
 """
 
 from dataclasses import replace
 
+import anyio.to_thread
 import orjson
 
 from .config import Settings
 from .ledger import Ledger
 from .outputs.disk import disk_error
+from .report.gather import gather
+from .report.page import page
 from .summary import Stop, Summary
 from .supervisor import Supervisor
 
@@ -47,17 +50,32 @@ async def _publish(summary: Summary, ledger: Ledger) -> None:
 
 
 async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
-    """Publish the statistics, then the checkpoint that says whether all is done."""
+    """Publish the statistics and the report, then the checkpoint that says whether all is done."""
     ledger = supervisor.ledger
     ledger.warnings += ledger.drift()
     await ledger.journal.sync()
     summary = _summarise(supervisor, settings, supervisor.stopped or _missing(supervisor))
-    supervisor.watch(summary.progress)
+    progress = summary.progress
+    ledger.timeline.look(summary.wall_s, progress.stats, progress.regions)
+    supervisor.watch(progress)
     try:
         await _publish(summary, ledger)
+        summary = await _report(summary, ledger)
         await ledger.save(wall_s=summary.progress.wall_s, complete=summary.complete)
     except OSError as error:
         return _unpublished(summary, ledger, error)
+    return summary
+
+
+async def _report(summary: Summary, ledger: Ledger) -> Summary:
+    """Write ``OUTPUT.report.html``; whatever goes wrong with it is a warning and nothing more."""
+    try:
+        material = gather(summary, ledger)
+        await ledger.publish(".report.html", await anyio.to_thread.run_sync(page, material))
+    except Exception as error:  # noqa: BLE001 - a picture of the run must not change how it ends
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        warning = f"the report could not be written ({why}): batchrunner report {ledger.path}"
+        return replace(summary, warnings=[*summary.warnings, warning])
     return summary
 
 

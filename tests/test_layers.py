@@ -46,8 +46,14 @@ LAYERS = """
 
     pool hedge answers caller runner fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
-    verify status
+    paths identity summary ledger gate reuse twins supervisor signals
+
+    report
+    report.wording report.material report.spans report.finding report.allowance report.advice
+    report.story report.figures report.charts report.assets report.page report.gather
+
+    publishing verify status
+    report.recall
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
@@ -62,7 +68,8 @@ LAYERS = """
 
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
-    cli.app cli.options cli.running cli.results cli.export cli __main__
+    commands.report
+    cli.app cli.options cli.running cli.results cli.export cli.report cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 

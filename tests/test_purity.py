@@ -20,6 +20,8 @@ PURE = [
     "inputs.sameness",
     "outputs.index",
     "outputs.lines",
+    "report.charts",
+    "report.figures",
     "simulator.limits",
     "tables.columns",
     "tables.schema",

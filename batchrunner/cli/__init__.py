@@ -12,7 +12,7 @@ import typer
 
 from ..errors import BatchrunnerError, UsageError
 from ..terminal import printable_lines
-from . import export, results, running  # noqa: F401 - the order of --help
+from . import export, report, results, running  # noqa: F401 - the order of --help
 from .app import app
 
 _KEY_OPTION = re.compile(r"--([a-z-]*-)?(key|token|secret|password)(=|$)", re.IGNORECASE)
