@@ -95,7 +95,7 @@ def _rates(strand: Strand, seconds: Sequence[float]) -> list[float]:
 
 def _use(one: Slice) -> float | None:
     """Percent of the most used limit."""
-    return round(100 * one.used / one.watched, 1) if one.watched else None
+    return min(100.0, round(100 * one.used / one.watched, 1)) if one.watched else None
 
 
 def _shares(latency: Histogram) -> list[tuple[float, float, float]]:

@@ -36,7 +36,7 @@ def mean_use(slices: Sequence[Slice]) -> float | None:
 
 def peak_use(slices: Sequence[Slice]) -> float | None:
     """The same, in the slice in which it was most."""
-    uses = [one.used / one.watched for one in slices if one.watched]
+    uses = [min(1.0, one.used / one.watched) for one in slices if one.watched]
     return max(uses, default=None)
 
 

@@ -35,7 +35,7 @@ def _work(material: Material) -> str:
         what += f", {material.total - done:,} are still to do" if done < material.total else ""
     if material.wall_s and done:
         what += f", in {wording.duration(material.wall_s)}"
-        what += f" of {len(starts)} runs" if len(starts := material.timeline.starts) > 1 else ""
+        what += f" over {len(starts)} runs" if len(starts := material.timeline.starts) > 1 else ""
         what += f" ({wording.rate(done / material.wall_s)})"
     cost = material.cost_usd
     return what + (f", for {wording.dollars(cost)}." if cost else ".")
@@ -56,11 +56,23 @@ def _regions(material: Material) -> list[str]:
     if len(azure) > 3:
         parts.append(f"{wording.count(len(azure) - 3, 'other region')} the rest")
     sentences = [f"Of the answers {wording.listed(parts)}."]
-    away = [part for name in material.regions for part in _away(material, name)]
-    if away:
-        more = f", and {len(away) - 3} more" if len(away) > 3 else ""
-        sentences.append(wording.listed(away[:3]) + more + ".")
-    return sentences
+    return sentences + _closings(material)
+
+
+def _closings(material: Material) -> list[str]:
+    """Regions that were away, the gravest first."""
+    graveness = {name: _graveness(material, name) for name in material.regions}
+    ranked = sorted(graveness, key=lambda name: graveness[name], reverse=True)
+    away = [part for name in ranked for part in _away(material, name)]
+    if not away:
+        return []
+    more = [f"{len(away) - 3} more were closed for a while"] if len(away) > 3 else []
+    return [wording.listed([*away[:3], *more]) + "."]
+
+
+def _graveness(material: Material, name: str) -> tuple[float, float, float]:
+    every = total(material.slices(name))
+    return every.out_s, every.resting_s, every.throttled_s
 
 
 def _away(material: Material, name: str) -> list[str]:
@@ -76,7 +88,8 @@ def _away(material: Material, name: str) -> list[str]:
         for verb, seconds in kinds
         if seconds >= max(1.0, LONG * material.wall_s)
     ]
-    return [f"{wording.name(name)} {wording.listed(told)}"] if told else []
+    shown = "OpenAI" if name == OPENAI else wording.name(name)
+    return [f"{shown} {wording.listed(told)}"] if told else []
 
 
 def _ending(material: Material) -> list[str]:

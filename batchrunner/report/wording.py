@@ -57,15 +57,12 @@ def dollars(cost: float | None) -> str:
     """``$1,234``, ``$12.34``, ``$0.0042``; a dash where no price is known."""
     if cost is None:
         return UNKNOWN
-    if cost >= 1000:
-        return f"${cost:,.0f}"
-    return (
-        f"${cost:.2f}"
-        if cost >= 1 or not cost
-        else f"${cost:.2g}"
-        if cost < 0.1
-        else f"${cost:.3f}"
-    )
+    if 0 < cost < 0.0001:
+        return "< $0.0001"
+    for least, digits in ((1000, 0), (1, 2), (0.1, 3), (0.0001, 4)):
+        if cost >= least:
+            return f"${cost:,.{digits}f}"
+    return "$0.00"
 
 
 def part(share_: float | None) -> str:

@@ -60,11 +60,6 @@
         textStyle: { color: colour("ink"), fontSize: 13 },
         axisPointer: { lineStyle: { color: colour("soft"), type: "solid", width: 1 } },
       },
-      legend: {
-        type: "scroll", top: 0, left: 0, right: 0, itemWidth: 12, itemHeight: 12, itemGap: 14, icon: "rect",
-        textStyle: { color: colour("ink"), fontSize: 12, width: 150, overflow: "truncate" },
-        pageIconColor: colour("accent"), pageTextStyle: { color: colour("soft") },
-      },
     };
   }
   function axis(extra) {
@@ -87,7 +82,6 @@
     axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (s) => clock(s) },
   }, extra));
   const span = () => Math.max(data.end, 0.1);
-  const middle = (index) => Math.min((index + 0.5) * data.width, span());
   function starts() {
     if (!data.starts.length) return undefined;
     return {
@@ -97,12 +91,28 @@
       data: data.starts.map((one) => ({ xAxis: one.at, name: one.label })),
     };
   }
-  // A line per slice: from the left edge of the first to the right edge of the last.
+  // From the left edge of the first slice to the right edge of the last: drawn as steps.
   function points(values) {
     if (!values.length) return [];
-    const inner = values.map((value, index) => [middle(index), value]);
-    return [[0, values[0]], ...inner, [span(), values[values.length - 1]]];
+    return [...values.map((value, index) => [index * data.width, value]), [span(), values[values.length - 1]]];
   }
+  // Above its chart, as text: it wraps, prints, and can be read aloud.
+  function legend(box, items) {
+    let list = box.previousElementSibling;
+    if (!list || !list.classList.contains("legend")) {
+      list = document.createElement("ul");
+      list.className = "legend";
+      box.before(list);
+    }
+    list.replaceChildren(...items.map(([shade, name]) => {
+      const item = document.createElement("li");
+      const mark = document.createElement("i");
+      mark.style.background = shade;
+      item.append(mark, name);
+      return item;
+    }));
+  }
+  const named = (keep) => data.regions.map((region, index) => [hue(index, region), region.name, keep(region)]).filter((one) => one[2]);
   function at(params) {
     const x = params[0].axisValue;
     return Math.min(Math.max(Math.floor(x / data.width), 0), data.slices - 1);
@@ -111,20 +121,22 @@
     return clock(index * data.width) + " – " + clock(Math.min((index + 1) * data.width, span()));
   }
 
-  function rate() {
+  const answered = (region) => region.latency.length > 0;
+  function rate(box) {
     const option = base();
-    option.grid = { left: LEFT, right: RIGHT, top: 58, bottom: 28 };
+    legend(box, named(answered));
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
     option.xAxis = timeAxis();
     option.yAxis = axis({ type: "value", name: "answers a second", axisLine: { show: false }, axisTick: { show: false } });
     option.series = data.regions.map((region, index) => ({
-      name: region.name, type: "line", stack: "all", step: false, symbol: "none", data: points(region.rate),
+      name: region.name, type: "line", stack: "all", step: "end", symbol: "none", data: points(region.rate),
       lineStyle: { width: 0 }, itemStyle: { color: hue(index, region) },
       areaStyle: { color: hue(index, region), opacity: 0.9 }, emphasis: { disabled: true },
       markLine: index ? undefined : starts(),
     }));
     option.tooltip.formatter = (params) => {
       const index = at(params);
-      const rows = data.regions.map((region, n) => [hue(n, region), region.name, (region.rate[index] || 0).toFixed(1)]);
+      const rows = data.regions.map((region, n) => [hue(n, region), region.name, (region.rate[index] || 0).toFixed(1), answered(region)]).filter((row) => row[3]);
       const sum = data.regions.reduce((all, region) => all + (region.rate[index] || 0), 0);
       return tip(when(index) + ": " + sum.toFixed(1) + " a second", rows.reverse());
     };
@@ -133,12 +145,11 @@
 
   function bands(box) {
     if (!data.bands.length) { box.style.display = "none"; return null; }
-    const row = 22;
-    box.style.height = data.bands.length * row + 12 + "px";
+    const row = 40;
+    box.style.height = data.bands.length * row + 16 + "px";
     const option = base();
-    option.legend = { show: false };
     option.tooltip = { show: false };
-    option.grid = { left: LEFT, right: RIGHT, top: 4, bottom: 8 };
+    option.grid = { left: LEFT, right: RIGHT, top: 4, bottom: 12 };
     option.xAxis = timeAxis({ axisLabel: { show: false }, axisTick: { show: false } });
     option.yAxis = { type: "value", min: 0, max: data.bands.length, inverse: true, show: false };
     const ink = narrow() ? 11 : 12;
@@ -147,30 +158,31 @@
       markArea: {
         silent: true, animation: false, label: { show: false },
         data: data.bands.flatMap((band, index) => band.spans.map(([begin, end, state, level]) => [
-          { coord: [begin, index + 0.78 - 0.6 * level], itemStyle: { color: colour(state), opacity: 0.95 } },
-          { coord: [Math.min(end, span()), index + 0.78] },
+          { coord: [begin, index + 0.92 - 0.44 * level], itemStyle: { color: colour(state), opacity: 0.95 } },
+          { coord: [Math.min(end, span()), index + 0.92] },
         ])),
       },
       markLine: {
         silent: true, symbol: "none", animation: false,
         lineStyle: { color: colour("line"), type: "solid", width: 1 },
         label: { show: false },
-        data: data.bands.map((_, index) => ({ yAxis: index + 0.78 })),
+        data: data.bands.map((_, index) => ({ yAxis: index + 0.92 })),
       },
     }];
     option.graphic = data.bands.map((band, index) => ({
-      type: "text", left: 0, top: 4 + index * row + 4, silent: true,
+      type: "text", left: LEFT, top: 8 + index * row, silent: true,
       style: { text: band.name.length > 30 ? band.name.slice(0, 29) + "…" : band.name, fill: colour("ink"), fontSize: ink, fontFamily: font() },
     }));
     return option;
   }
 
-  function latency() {
+  function latency(box) {
     const option = base();
+    legend(box, named(answered));
     const regions = data.regions.filter((region) => region.latency.length);
     if (!regions.length) return null;
     const all = regions.flatMap((region) => region.latency);
-    option.grid = { left: LEFT, right: RIGHT, top: 58, bottom: 28 };
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
     option.xAxis = axis({
       type: "log", logBase: 10, min: Math.min(...all.map((one) => one[0])), max: Math.max(...all.map((one) => one[1])),
       splitLine: { show: false }, axisLabel: { color: colour("soft"), hideOverlap: true, formatter: took },
@@ -206,14 +218,16 @@
     return out;
   }
 
-  function use() {
+  const measured = (region) => region.use.some((value) => value > 0);
+  function use(box) {
     const option = base();
-    option.grid = { left: LEFT, right: RIGHT, top: 58, bottom: 28 };
+    legend(box, named(measured));
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
     option.xAxis = timeAxis();
     option.yAxis = axis({ type: "value", min: 0, max: 100, name: "% of the limit", axisLine: { show: false }, axisTick: { show: false } });
     option.series = data.regions.map((region, index) => ({
-      name: region.name, type: "line", symbol: "none", connectNulls: false, data: points(region.use),
-      lineStyle: { width: 1.75, color: hue(index, region), type: index % 2 ? "solid" : "solid" },
+      name: region.name, type: "line", symbol: "none", connectNulls: false, data: points(region.use), step: "end",
+      lineStyle: { width: 1.75, color: hue(index, region), opacity: measured(region) ? 1 : 0 },
       itemStyle: { color: hue(index, region) }, emphasis: { disabled: true },
       markLine: index ? undefined : starts(),
     }));
@@ -230,16 +244,18 @@
   function tokens(box) {
     const rows = data.tokens;
     if (!rows.length) { box.style.display = "none"; return null; }
-    box.style.height = rows.length * 30 + 66 + "px";
+    box.style.height = rows.length * 30 + 40 + "px";
     const option = base();
-    const parts = [["fresh", "prompt", "c0"], ["cached", "prompt, cached", "c4"], ["completion", "answer", "c1"]];
-    option.grid = { left: 0, right: RIGHT + 24, top: 32, bottom: 4, containLabel: true };
+    const parts = [["fresh", "prompt", "c0"], ["cached", "prompt, cached", "c4"], ["completion", "answer", "c1"]]
+      .filter(([key]) => rows.some((row) => row[key]));
+    legend(box, parts.map(([, name, shade]) => [colour(shade), name]));
+    option.grid = { left: 0, right: RIGHT + 24, top: 6, bottom: 4, containLabel: true };
     option.xAxis = axis({ type: "value", axisLabel: { color: colour("soft"), hideOverlap: true, formatter: short }, splitNumber: narrow() ? 3 : 6 });
     option.yAxis = axis({
       type: "category", inverse: true, data: rows.map((row) => row.name), axisTick: { show: false },
       axisLabel: { color: colour("ink"), width: narrow() ? 96 : 180, overflow: "truncate" }, splitLine: { show: false },
     });
-    option.series = parts.filter(([key]) => rows.some((row) => row[key])).map(([key, name, shade]) => ({
+    option.series = parts.map(([key, name, shade]) => ({
       name, type: "bar", stack: "all", barMaxWidth: 16, data: rows.map((row) => row[key]),
       itemStyle: { color: colour(shade) }, emphasis: { disabled: true },
     }));
@@ -274,6 +290,11 @@
   draw();
   addEventListener("resize", later);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", later);
-  addEventListener("beforeprint", () => { printing = true; draw(); });
-  addEventListener("afterprint", () => { printing = false; draw(); });
+  function print(now) {
+    printing = now;
+    document.documentElement.toggleAttribute("data-light", now); // paper is white, whatever the screen is
+    draw();
+  }
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
 })();
