@@ -12,8 +12,6 @@ import orjson
 from .config import Settings
 from .ledger import Ledger
 from .outputs.disk import disk_error
-from .report.gather import gather
-from .report.page import page
 from .summary import Stop, Summary
 from .supervisor import Supervisor
 
@@ -70,6 +68,9 @@ async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
 async def _report(summary: Summary, ledger: Ledger) -> Summary:
     """Write ``OUTPUT.report.html``; whatever goes wrong with it is a warning and nothing more."""
     try:
+        from .report.gather import gather  # late: not before the first request
+        from .report.page import page
+
         material = gather(summary, ledger)
         await ledger.publish(".report.html", await anyio.to_thread.run_sync(page, material))
     except Exception as error:  # noqa: BLE001 - a picture of the run must not change how it ends

@@ -6,6 +6,7 @@ a small run, or one in which all went well, gets none.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ..stats import AMBIGUOUS, RegionUsage
 from ..targets import OPENAI
@@ -21,6 +22,7 @@ SPARE = 0.7  #: mean share of the limits in use, below which there is room for m
 MUCH = 10  #: times that something must have happened before it is no accident
 SHORT = 0.03  #: share of a region's calls refused for capacity; now and then is normal
 SICK = 0.05  #: share of a region's calls that failed; the services promise 99.9 %
+FEW = 3  #: findings of a kind; more of the same would bury the others
 DEAR = 0.1  #: share of answers or money that went to the fallback, which costs more and is last
 WASTED = 0.05  #: share of all calls; the first refusals are how limits are found
 
@@ -41,17 +43,26 @@ OTHERWISE = "see the health of the service, and keep a region in reserve"
 
 def advice(material: Material) -> list[Finding]:
     """What should change, what gains most first."""
-    return [
-        *_useless(material),
-        *allowance.of_models(material),
-        *_concurrency(material),
-        *_idle(material),
-        *_sick(material),
-        *_capacity(material),
-        *_fallback(material),
-        *_wasted(material),
-        *_versions(material),
-    ]
+    kinds = (
+        _useless,
+        allowance.of_models,
+        _concurrency,
+        _idle,
+        _sick,
+        _capacity,
+        _fallback,
+        _wasted,
+        _versions,
+    )
+    return [finding for kind in kinds for finding in _few(list(kind(material)))]
+
+
+def _few(found: list[Finding]) -> list[Finding]:
+    """The first of a kind; how many more there are is said with the last of them."""
+    if len(found) <= FEW:
+        return found
+    more = f"{found[FEW - 1].detail} {len(found) - FEW:,} more are like that: see the tables."
+    return [*found[: FEW - 1], replace(found[FEW - 1], detail=more)]
 
 
 def causes(material: Material) -> Counter[str]:

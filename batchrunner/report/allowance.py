@@ -16,7 +16,6 @@ from .material import Material
 from .spans import peak_use
 
 ENOUGH = 50  #: answers, below which the longest one of a hundred says little
-MODELS = 3  #: those with the most answers; more of the same would bury the rest
 MARGIN = 1.25  #: above the 99th percentile: answers of tomorrow may be somewhat longer
 FAR_ABOVE = 2.0  #: times the suggestion; less would free little and risks cut answers
 CUT = 0.02  #: share of answers that used all they were allowed, above which it is no accident
@@ -26,7 +25,7 @@ FULL = 0.7  #: share of a limit in use, from which on it may hold a run up
 def of_models(material: Material) -> Iterator[Finding]:
     """What should change in the ``max_tokens`` of each model."""
     ranked = sorted(material.caps.by_model.items(), key=lambda item: -item[1].total())
-    for model, caps in ranked[:MODELS]:
+    for model, caps in ranked:
         tokens = answers_of(material, model)
         if tokens.lengths.count >= ENOUGH and caps:
             cap = sum(value * count for value, count in caps.items()) / caps.total()

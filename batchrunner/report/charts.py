@@ -31,7 +31,7 @@ def strands(material: Material) -> list[Strand]:
     """The largest regions, plain OpenAI among them, and the others as one."""
     busy = [name for name in material.regions if material.usage(name).calls]
     azure = [name for name in busy if name != OPENAI]
-    own = azure if len(busy) <= SHOWN + 1 else azure[: SHOWN - 1]
+    own = azure if len(busy) <= SHOWN else azure[: SHOWN - 1]
     found = [_strand(material, name) for name in own]
     if rest := azure[len(own) :]:
         found.append(_together(material, rest))
@@ -84,7 +84,7 @@ def charts(material: Material) -> dict[str, Any]:
 def _watched(shown: Sequence[Strand], index: int, width: float) -> float:
     """Seconds of a slice that a run took; the last one has only begun."""
     looked = max(s.slices[index].watched / s.regions for s in shown if index < len(s.slices))
-    return max(looked, width / 4) if looked else width
+    return max(looked, width / 2) if looked else width
 
 
 def _rates(strand: Strand, seconds: Sequence[float]) -> list[float]:

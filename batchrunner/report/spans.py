@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from ..timeline import Slice
+from ..timeline import COLUMNS, Slice
 
 CLOSED = ("out", "resting", "throttled")  #: the gravest first
 LEVELS = 4  #: how finely a band tells the share of its time
 FAINTEST = 0.05  #: share of a slice; shorter closings are left to the sums
+
+_columns = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,7 @@ class Span:
 
 def total(slices: Sequence[Slice]) -> Slice:
     """All slices as one."""
-    together = Slice()
-    for one in slices:
-        together.add(one)
-    return together
+    return Slice(*map(sum, zip(*map(_columns, slices), strict=True)))
 
 
 def mean_use(slices: Sequence[Slice]) -> float | None:
@@ -62,10 +62,11 @@ def closed(slices: Sequence[Slice], width: float) -> list[Span]:
 
 def _closing(one: Slice) -> tuple[str, float]:
     """The state that took the most of a slice, and how much of it was closed at all."""
-    times = {"out": one.out_s, "resting": one.resting_s, "throttled": one.throttled_s}
-    if not one.watched or sum(times.values()) < FAINTEST * one.watched:
+    away = one.out_s + one.resting_s + one.throttled_s
+    if not away or away < FAINTEST * one.watched:
         return "", 0.0
-    part = min(1.0, sum(times.values()) / one.watched)
+    times = {"out": one.out_s, "resting": one.resting_s, "throttled": one.throttled_s}
+    part = away / max(away, one.watched)
     return max(CLOSED, key=lambda state: times[state]), max(1, round(part * LEVELS)) / LEVELS
 
 

@@ -150,6 +150,15 @@ def test_a_sick_region_is_named_with_its_faults():
     assert "sick_region" not in kinds({"eastus": usage(errors={"refused": 90})})
 
 
+def test_many_findings_of_a_kind_do_not_bury_the_others():
+    regions = {f"r{n}": usage(errors={"http_503": 30}) for n in range(64)}
+
+    found = [f for f in advice(material(regions)) if f.kind == "sick_region"]
+
+    assert len(found) == 3
+    assert found[-1].detail.endswith("61 more are like that: see the tables.")
+
+
 def test_lack_of_capacity_is_not_mistaken_for_lack_of_quota():
     found = only("capacity", {"eastus": usage(throttled={"capacity": 40})})
 

@@ -6,7 +6,9 @@
   let css;
 
   const colour = (name) => css.getPropertyValue("--" + name).trim();
-  const hue = (index, region) => colour(region && region.rest ? "c7" : "c" + (index % 7));
+  // A colour each; the rest of the regions is grey and takes none away.
+  const places = data.regions.map((region, index) => index - data.regions.slice(0, index).filter((one) => one.rest).length);
+  const hue = (index, region) => colour(region.rest ? "c7" : "c" + (places[index] % 7));
   const narrow = () => document.documentElement.clientWidth < 560;
 
   function clock(seconds) {
