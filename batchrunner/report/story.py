@@ -95,4 +95,7 @@ def _away(material: Material, name: str) -> list[str]:
 def _ending(material: Material) -> list[str]:
     if material.stop is None:
         return []
-    return [f"It is not complete: {wording.text(material.stop).rstrip('.')}."]
+    why = wording.text(material.stop).rstrip(".")
+    if why.startswith(("not finished", "running")):
+        return [f"{why[0].upper()}{why[1:]}."]
+    return [f"It is not complete: {why}."]

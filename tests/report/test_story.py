@@ -28,6 +28,8 @@ def test_a_run_that_stopped_says_what_is_left_and_why():
     assert story(made)[0].startswith("60 of 100 jobs were answered, 5 failed, 35 are still to do")
     assert story(made)[-1] == ("It is not complete: SIGINT: run the same command again to go on.")
     assert verdict(made) == "not complete"
+    killed = material({"eastus": usage(6)}, total=10, stop="not finished: run it again")
+    assert story(killed)[-1] == "Not finished: run it again."
 
 
 def test_the_gravest_closings_come_first():
