@@ -215,6 +215,7 @@ class Ledger:
             "models": self.stats.models,
             "answered_by": self.answered_by,
             "caps": self.caps.as_json(),
+            "concurrency": self.settings.concurrency,
             "providers": {target.name: target.kind for target in self.settings.targets},
             "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
@@ -245,7 +246,12 @@ def set_aside(path: Path, now: datetime) -> None:
     """Give the files of an earlier run other names, so that a new one starts with none."""
     taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in itertools.count())
     mark = next(m for m in taken if not sibling(path, m).exists())
-    for suffix in (".checkpoint.json", ".stats.json", ""):  # the results last: they are the truth
+    for suffix in (
+        ".checkpoint.json",
+        ".stats.json",
+        ".report.html",
+        "",
+    ):  # the results last: they are the truth
         if (old := sibling(path, suffix)).exists():
             old.rename(sibling(old, mark))
 

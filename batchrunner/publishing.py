@@ -1,11 +1,12 @@
 """What a run says of itself in files: when it begins, and when it has ended.
 
-The order at the end matters: the results are synced and counted, then the statistics are
-published, and the checkpoint that calls them complete comes last.
+The order at the end matters: the results are synced and counted, then the statistics and the
+report are published, and the checkpoint that calls them complete comes last.
 """
 
 from dataclasses import replace
 
+import anyio.to_thread
 import orjson
 
 from .config import Settings
@@ -46,7 +47,7 @@ async def _publish(summary: Summary, ledger: Ledger) -> None:
 
 
 async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
-    """Publish the statistics, then the checkpoint that says whether all is done."""
+    """Publish the statistics and the report, then the checkpoint that says whether all is done."""
     ledger = supervisor.ledger
     ledger.warnings += ledger.drift()
     await ledger.journal.sync()
@@ -54,10 +55,26 @@ async def conclude(supervisor: Supervisor, settings: Settings) -> Summary:
     supervisor.watch(summary.progress)
     try:
         await _publish(summary, ledger)
+        summary = await _report(summary, ledger)
         wall_s = summary.progress.wall_s
         await ledger.save(wall_s=wall_s, complete=summary.complete, is_running=False)
     except OSError as error:
         return _unpublished(summary, ledger, error)
+    return summary
+
+
+async def _report(summary: Summary, ledger: Ledger) -> Summary:
+    """Write ``OUTPUT.report.html``; whatever goes wrong with it is a warning and nothing more."""
+    try:
+        from .report.gather import gather  # late: not before the first request
+        from .report.page import page
+
+        material = gather(summary, ledger)
+        await ledger.publish(".report.html", await anyio.to_thread.run_sync(page, material))
+    except Exception as error:  # noqa: BLE001 - a picture of the run must not change how it ends
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        warning = f"the report could not be written ({why}): batchrunner report {ledger.path}"
+        return replace(summary, warnings=[*summary.warnings, warning])
     return summary
 
 

@@ -51,9 +51,16 @@ LAYERS = """
     fleet
 
     paths identity summary selection ledger gate reuse twins supervisor curfew
-    steering control signals publishing
+    steering control signals
+
+    report
+    report.wording report.material report.spans report.finding report.allowance report.advice
+    report.story report.figures report.charts report.assets report.page report.gather
+
+    publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
     pace verify status
+    report.recall
 
     planning
     planning.clock planning.spread planning.latency planning.sample planning.answers
@@ -81,8 +88,9 @@ LAYERS = """
     commands
     commands.talk commands.simulate commands.run commands.results commands.export
     commands.follow commands.explain commands.retry commands.doctor commands.plan commands.ctl
+    commands.report
     cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli.planning
-    cli.ctl cli __main__
+    cli.ctl cli.report cli __main__
 """.split()  # noqa: SIM905 - a picture is easier to read than quotes
 
 

@@ -36,6 +36,8 @@ PURE = [
     "planning.latency",
     "planning.limits",
     "planning.spread",
+    "report.charts",
+    "report.figures",
     "selection",
     "simulator.limits",
     "tables.columns",

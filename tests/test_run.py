@@ -522,7 +522,7 @@ def test_files_are_private_and_hold_no_key(batchrunner):
     _, out, err = batchrunner("run", "in.jsonl", "--simulate", "swift.toml", "--json")
 
     made = [path for path in Path().iterdir() if path.name.startswith("in.results")]
-    assert len(made) == 4
+    assert len(made) == 5
     for path in made:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert CANARY not in path.read_bytes()

@@ -12,7 +12,16 @@ import typer
 
 from ..errors import BatchrunnerError, UsageError
 from ..terminal import printable_lines
-from . import ctl, doctor, export, planning, results, retrying, running  # noqa: F401 - --help
+from . import (  # noqa: F401 - they add themselves
+    ctl,
+    doctor,
+    export,
+    planning,
+    report,
+    results,
+    retrying,
+    running,
+)
 from .app import app
 
 _KEY_OPTION = re.compile(r"--([a-z-]*-)?(key|token|secret|password)(=|$)", re.IGNORECASE)

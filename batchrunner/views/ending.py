@@ -42,6 +42,7 @@ def sentences(summary: Summary) -> list[str]:
     lines += [f"warning: {warning}" for warning in summary.warnings]
     lines.append(f"results: {summary.output}")
     lines.append(f"region usage: {sibling(summary.output, '.stats.json')}")
+    lines.append(f"report: {sibling(summary.output, '.report.html')}")
     if summary.stop is not None:
         lines.append(f"stopped early: {summary.stop.reason}")
     return lines

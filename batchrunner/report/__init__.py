@@ -1,0 +1,1 @@
+"""The HTML report of an output: what happened, and what to change."""

@@ -1,0 +1,26 @@
+"""One piece of advice. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was seen, and what to do about it."""
+
+    kind: str
+    title: str  #: what was seen, as a short sentence
+    detail: str  #: the figures that it rests on
+    remedy: str  #: what to do
+    figures: Mapping[str, Any] = field(default_factory=dict)  #: the same, for programs
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "kind": self.kind,
+            "title": self.title,
+            "detail": self.detail,
+            "remedy": self.remedy,
+            "figures": dict(self.figures),
+        }

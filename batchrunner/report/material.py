@@ -1,0 +1,60 @@
+"""All that a report is made of, wherever it was found. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..caps import Caps
+from ..prices import PriceList
+from ..stats import RegionUsage, Stats
+from ..targets import OPENAI
+from ..timeline import Slice, Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a region beside what it did."""
+
+    state: str = ""  #: the last one, and why
+    rpm: float | None = None
+    tpm: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """An output: of one run or of many, ended or not."""
+
+    output: str
+    total: int
+    wall_s: float  #: of all runs together
+    stats: Stats
+    costs: Mapping[str, float | None]  #: US dollars by region; None where no price is known
+    stop: str | None = None  #: why it is not complete
+    prices: PriceList = field(default_factory=PriceList)
+    timeline: Timeline = field(default_factory=Timeline)
+    caps: Caps = field(default_factory=Caps)
+    answered_by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    concurrency: int | None = None  #: of the last run
+    configured: Sequence[str] = ()
+    known: Mapping[str, Known] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    @property
+    def regions(self) -> list[str]:
+        """Every region, those with the most answers first, plain OpenAI last."""
+        usages = self.stats.regions
+        names = dict.fromkeys([*self.configured, *usages, *self.timeline.regions])
+        return sorted(names, key=lambda name: (name == OPENAI, -self.usage(name).answers))
+
+    def usage(self, region: str) -> RegionUsage:
+        """What a region did."""
+        return self.stats.regions.get(region) or RegionUsage()
+
+    def slices(self, region: str) -> Sequence[Slice]:
+        """What a region did when; nothing where nobody looked."""
+        return self.timeline.regions.get(region, ())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What is known of the cost; None where nothing is."""
+        known = [cost for cost in self.costs.values() if cost is not None]
+        return sum(known) if known else None

@@ -1,0 +1,194 @@
+"""What a report advises: from figures to findings, by tables."""
+
+import pytest
+
+from batchrunner.report.advice import advice
+from batchrunner.report.allowance import suggested
+from batchrunner.report.material import Known
+from tests.report.made import MODEL, material, slices, usage
+
+FINE = {"eastus": usage(), "westus": usage()}
+TIMES = {"eastus": slices(), "westus": slices()}
+
+
+def kinds(*arguments, **fields):
+    return [finding.kind for finding in advice(material(*arguments, **fields))]
+
+
+def only(kind, *arguments, **fields):
+    (found,) = [f for f in advice(material(*arguments, **fields)) if f.kind == kind]
+    return found
+
+
+def test_a_run_in_which_all_went_well_gets_no_advice():
+    assert kinds(FINE, TIMES, caps={MODEL: {120: 200}}, concurrency=64) == []
+
+
+def test_an_output_without_anything_in_it_gets_no_advice():
+    assert kinds({}) == []
+    assert kinds({"eastus": usage(0)}, wall_s=0.0) == []
+
+
+@pytest.mark.parametrize(
+    ("cap", "answer", "better"),
+    [(1000, 80, 100), (4000, 80, 100), (4096, 700, 890), (300, 80, 100)],
+    ids=["1000", "4000", "4096 for long answers", "300"],
+)
+def test_max_tokens_far_above_what_answers_use_names_a_better_value(cap, answer, better):
+    regions = {"eastus": usage(100, tokens=answer)}
+
+    found = only("max_tokens", regions, caps={MODEL: {cap: 100}})
+
+    assert found.figures["suggested"] == better
+    assert found.figures["gain"] == pytest.approx((100 + cap) / (100 + better), abs=0.01)
+    assert f"Set max_tokens to about {better:,}" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("answers", "caps"),
+    [
+        (100, {MODEL: {190: 100}}),
+        (49, {MODEL: {4000: 49}}),
+        (100, {}),
+        (100, {"other": {4000: 9}}),
+    ],
+    ids=["near enough", "too few answers", "no cap", "another model"],
+)
+def test_max_tokens_is_left_alone(answers, caps):
+    assert "max_tokens" not in kinds({"eastus": usage(answers)}, caps=caps)
+
+
+def test_whether_tokens_held_the_run_up_is_said():
+    caps = {MODEL: {4000: 100}}
+    free = only("max_tokens", {"eastus": usage()}, caps=caps)
+    held = only("max_tokens", {"eastus": usage(throttled={"tokens": 3})}, caps=caps)
+
+    assert "did not hold this run up" in free.detail
+    assert "were what held this run up" in held.detail
+
+
+def test_a_suggestion_is_round_and_above_the_longest_answers():
+    assert [suggested(p99) for p99 in (1, 8, 80, 254, 1000, 9999)] == [
+        10,
+        10,
+        100,
+        320,
+        1300,
+        13000,
+    ]
+
+
+def test_answers_as_long_as_allowed_were_probably_cut():
+    found = only("cut_answers", {"eastus": usage(tokens=256)}, caps={MODEL: {256: 100}})
+
+    assert found.figures["share"] == 1.0
+    assert "cut_answers" not in kinds({"eastus": usage(tokens=80)}, caps={MODEL: {256: 100}})
+
+
+def test_a_limit_that_is_never_reached_while_others_are_throttled():
+    regions = {"eastus": usage(), "westus": usage(throttled_s=4.0)}
+    times = {"eastus": slices(used=0.2), "westus": slices(used=1.0)}
+
+    found = only("idle_limit", regions, times)
+
+    assert found.figures == {"region": "eastus", "peak_use": 0.2, "throttled": ["westus"]}
+    assert "idle_limit" not in kinds(regions, times | {"eastus": slices(used=0.6)})
+    assert "idle_limit" not in kinds(regions, times, known={})  # no limit is known
+    assert "idle_limit" not in kinds(FINE, times)  # nobody was throttled
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "used", "told"),
+    [(16, 0.3, True), (15, 0.3, True), (8, 0.3, False), (16, 0.9, False)],
+    ids=["all slots", "nearly all", "half of them", "the quotas are full too"],
+)
+def test_slots_that_are_all_taken_while_quotas_have_room(in_flight, used, told):
+    times = {"eastus": slices(used=used, in_flight=in_flight)}
+
+    found = kinds({"eastus": usage()}, times, concurrency=16)
+
+    assert ("concurrency" in found) is told
+
+
+def test_a_higher_concurrency_is_named_but_no_fantasy():
+    times = {"eastus": slices(used=0.01, in_flight=16.0)}
+
+    assert "64" in only("concurrency", {"eastus": usage()}, times, concurrency=16).remedy
+
+
+@pytest.mark.parametrize(
+    ("region", "state", "words"),
+    [
+        (usage(0, errors={"barred": 2}), "out: 401 wrong key", "401 wrong key"),
+        (usage(0, errors={"timeout": 9}), "open", "its calls ended as timeout"),
+        (usage(0, throttled={"tokens": 9}), "throttled", "it was always throttled"),
+        (usage(0), "open", "it was never needed"),
+    ],
+    ids=["out", "faulty", "throttled", "not needed"],
+)
+def test_a_region_that_earns_nothing_is_named_with_the_reason(region, state, words):
+    regions = {"eastus": usage(), "westus": region}
+
+    found = only("no_answers", regions, known={"westus": Known(state)})
+
+    assert found.title == "westus earned nothing"
+    assert words in found.detail
+
+
+def test_a_fallback_that_was_not_needed_is_no_loss():
+    assert kinds({"eastus": usage(), "openai": usage(0)}) == []
+
+
+def test_a_sick_region_is_named_with_its_faults():
+    regions = {"eastus": usage(), "westus": usage(errors={"http_503": 30, "refused": 50})}
+    times = {"westus": slices(resting_s=0.5)}
+
+    found = only("sick_region", regions, times)
+
+    assert found.figures == {"region": "westus", "faults": 30, "calls": 180, "resting_s": 5.0}
+    assert "30 http_503" in found.detail
+    assert "sick_region" not in kinds({"eastus": usage(errors={"refused": 90})})
+
+
+def test_many_findings_of_a_kind_do_not_bury_the_others():
+    regions = {f"r{n}": usage(errors={"http_503": 30}) for n in range(64)}
+
+    found = [f for f in advice(material(regions)) if f.kind == "sick_region"]
+
+    assert len(found) == 3
+    assert found[-1].detail.endswith("61 more are like that: see the tables.")
+
+
+def test_lack_of_capacity_is_not_mistaken_for_lack_of_quota():
+    found = only("capacity", {"eastus": usage(throttled={"capacity": 40})})
+
+    assert "more quota does not help" in found.detail
+
+
+@pytest.mark.parametrize(("taken", "told"), [(50, True), (2, False)], ids=["much", "little"])
+def test_a_fallback_that_took_much_is_named_with_its_cost(taken, told):
+    regions = {"eastus": usage(100), "openai": usage(taken)}
+
+    assert ("fallback" in kinds(regions)) is told
+
+
+def test_many_wasted_calls_are_named_with_their_causes():
+    found = only("wasted_calls", {"eastus": usage(throttled={"requests": 60})})
+
+    assert found.figures == {"wasted": 60, "calls": 160, "causes": {"requests": 60}}
+    assert "RPM" in found.remedy
+    assert "wasted_calls" not in kinds({"eastus": usage(throttled={"requests": 3})})
+
+
+def test_a_name_that_two_versions_answer_to():
+    found = only("versions", FINE, answered_by={"gpt-4o": {"a": 90, "b": 10}, "x": {"c": 1}})
+
+    assert found.figures == {"asked": "gpt-4o", "models": {"a": 90, "b": 10}}
+
+
+def test_what_is_told_of_names_is_one_line_and_short():
+    regions = {"eastus": usage(), "\u202e<b>\0\n" + "x" * 10_000: usage(0)}
+
+    for finding in advice(material(regions)):
+        assert finding.title.isprintable()
+        assert len(finding.title) < 100
