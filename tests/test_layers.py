@@ -46,7 +46,7 @@ LAYERS = """
 
     pool hedge answers caller runner fleet
 
-    paths identity summary ledger gate reuse twins supervisor signals publishing
+    paths identity summary eta problems ledger gate reuse twins supervisor signals publishing
     verify status
 
     tables
@@ -56,7 +56,10 @@ LAYERS = """
     export
 
     views
-    views.words views.screen views.table views.progress views.ending views.findings
+    views.log views.words views.money views.gauge views.record views.line views.screen views.table
+    views.live
+    views.live.cells views.live.head views.live.columns views.live.frame views.live.painter
+    views.progress views.ending views.findings
 
     intake batch streaming completion
 

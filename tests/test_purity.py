@@ -11,6 +11,8 @@ from tests.test_layers import MODULES, internal_imports, tree_of
 PURE = [
     *(name for name in MODULES if name.split(".")[0] == "policy"),
     "config",
+    "eta",
+    "problems",
     "targets",
     "stats",
     "summary",
