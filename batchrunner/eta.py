@@ -94,11 +94,11 @@ class Pace:
         count = self._count - base.counted + sum(blocks)
         return count / seconds if seconds > 0 else 0.0
 
-    def remaining(self, left: int, slow: float = 0.0) -> Remaining | None:
+    def remaining(self, left: int, slow: float = 0.0, pause: float = 0.0) -> Remaining | None:
         """How long ``left`` more answers will take; None while too little is known.
 
         ``slow`` is how many seconds a slow answer takes: the last ones are waited for, and the
-        slowest of many may take longer yet.
+        slowest of many may take longer yet. ``pause`` is how long nothing can be sent from now.
         """
         if left <= 0:
             return Remaining(0.0, 0.0, 0.0)
@@ -115,9 +115,9 @@ class Pace:
         doubt = math.exp(min(MOST_DOUBT, math.hypot(unseen, self._doubt(depth, left, likely))))
         drifted, margin = left / _drifted(level, rate, likely), math.exp(unseen)
         return Remaining(
-            min(likely / doubt, drifted / margin),
-            likely + slow / 2,
-            max(likely * doubt, drifted * margin) + 1.5 * slow,
+            max(pause, min(likely / doubt, drifted / margin)),
+            max(pause, likely) + slow / 2,
+            max(pause, likely * doubt, drifted * margin) + 1.5 * slow,
         )
 
     def _depth(self, left: int) -> int | None:

@@ -140,6 +140,15 @@ def test_a_run_that_no_longer_moves_says_later_and_later():
     assert pace.remaining(100).likely > 2 * early
 
 
+def test_while_nothing_can_be_sent_no_end_is_sooner():
+    pace = Pace()
+    for second in range(1, 61):
+        pace.look(second, second * 10)
+    told = pace.remaining(5, slow=2.0, pause=30.0)
+
+    assert (told.low, told.likely, told.high) == (30.0, 31.0, 33.0)
+
+
 def test_what_is_kept_stays_small_however_long_a_run_is():
     pace = Pace()
     for minute in range(1, 60 * 24 * 7):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ..eta import Pace, Remaining
 from ..problems import Problem, Problems
 from ..summary import Progress
-from .money import Money, at_the_end
+from .money import EVERY, Money, at_the_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class Gauge:
     _pace: Pace = field(init=False, default_factory=Pace)
     _problems: Problems = field(init=False, default_factory=Problems)
     _money: Money = field(init=False, default_factory=Money)
+    _slow: float = field(init=False, default=0.0)  #: seconds of a slow answer
+    _slow_at: float = field(init=False, default=float("-inf"))
 
     def look(self, progress: Progress) -> list[Problem]:
         """Take in a look; gives the problems that are to be told now."""
@@ -69,10 +71,13 @@ class Gauge:
 
     def read(self, progress: Progress) -> Snapshot:
         """What there is to show at the last look."""
+        if progress.wall_s - self._slow_at >= EVERY:
+            self._slow, self._slow_at = _slow(progress), progress.wall_s
+        left, pause = progress.total - progress.done, _pause(progress)
         return Snapshot(
             progress=progress,
             now=self._pace.now,
-            remaining=self._pace.remaining(progress.total - progress.done, _slow(progress)),
+            remaining=self._pace.remaining(left, self._slow, pause),
             problems=tuple(self._problems.kept),
             costs=self._money.look(progress),
         )
@@ -82,3 +87,11 @@ def _slow(progress: Progress) -> float:
     """Seconds of a slow answer; the last ones of a run are waited for."""
     usages = progress.stats.regions.values()
     return max((usage.latency.quantile(0.99) or 0.0 for usage in usages), default=0.0)
+
+
+def _pause(progress: Progress) -> float:
+    """Seconds until a region opens, where nothing is in flight and none is open."""
+    regions = progress.regions
+    if any(region.in_flight or region.state == "open" for region in regions):
+        return 0.0
+    return min((region.opens_in for region in regions if region.opens_in), default=0.0)

@@ -4,7 +4,7 @@ import pytest
 
 from batchrunner.views.gauge import Gauge, Snapshot
 from batchrunner.views.money import at_the_end
-from tests.views.builders import progress, usage
+from tests.views.builders import progress, status, usage
 
 
 def watched(gauge, *, per_second, seconds=120, **given):
@@ -30,6 +30,24 @@ def test_slow_answers_make_the_end_later():
     later = watched(Gauge(), per_second=10, usages={"eastus": slow})
 
     assert later.remaining.high > told.remaining.high + 30
+
+
+@pytest.mark.parametrize(
+    ("other", "least"),
+    [
+        (status("b", "resting", opens_in=90.0, in_flight=0), 50.0),
+        (status("b", "out", in_flight=0), 50.0),
+        (status("b", "throttled", opens_in=90.0, in_flight=1), 0.0),
+        (status("b", "open", in_flight=0), 0.0),
+    ],
+)
+def test_the_run_does_not_end_before_the_first_region_opens(other, least):
+    closed = status("a", "throttled", opens_in=50.0, in_flight=0)
+    told = watched(Gauge(), per_second=83, regions=[closed, other])
+
+    assert told.progress.total - told.progress.done < 100
+    assert told.remaining.low >= least
+    assert (told.remaining.low < 10) == (least == 0)
 
 
 def test_tokens_and_money_grow_with_the_jobs():

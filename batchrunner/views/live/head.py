@@ -17,7 +17,7 @@ LEAST_SPARK = 12
 def bar(snapshot: Snapshot, width: int) -> Text:
     """How many of the jobs have their last word."""
     progress = snapshot.progress
-    share = progress.done / progress.total if progress.total else 1.0
+    share = min(1.0, progress.done / progress.total) if progress.total else 1.0
     percent = f"{int(share * 1000) / 10:5.1f} %"  # never 100 before the end
     total = f"{progress.total:,}"
     told = f"  {percent}  {progress.done:>{len(total)},} of {total} jobs"

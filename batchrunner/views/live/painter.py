@@ -26,8 +26,7 @@ class Painter:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._console = Screen(file=stream, highlight=False, force_terminal=True)
-        self._shown: list[str] = []
-        self._cells: list[int] = []
+        self._shown: list[Text] = []
         self._size = self.size
 
     @property
@@ -45,12 +44,11 @@ class Painter:
         size = self.size
         start = self._start_over(size) if size != self._size else _up(len(self._shown))
         self._size = self._console.size = size
-        drawn = [self._drawn(line) for line in lines]
         parts = [HIDE, start]
-        for number, line in enumerate(drawn):
+        for number, line in enumerate(lines):
             is_same = number < len(self._shown) and self._shown[number] == line
-            parts.append("\r\n" if is_same else f"\r{line}{CLEAR_LINE}\r\n")
-        self._shown, self._cells = drawn, [line.cell_len for line in lines]
+            parts.append("\r\n" if is_same else f"\r{self._drawn(line)}{CLEAR_LINE}\r\n")
+        self._shown = list(lines)
         self._write("".join([*parts, CLEAR_BELOW]))
 
     def clear(self) -> None:
@@ -68,8 +66,8 @@ class Painter:
 
     def _start_over(self, size: ConsoleDimensions) -> str:
         """To where the lines began, however they are wrapped by now; nothing is left of them."""
-        rows = sum(max(1, -(-cells // max(1, size.width))) for cells in self._cells)
-        self._shown, self._cells = [], []
+        rows = sum(max(1, -(-line.cell_len // max(1, size.width))) for line in self._shown)
+        self._shown = []
         return f"{_up(rows)}\r{CLEAR_BELOW}"
 
     def _drawn(self, line: Text) -> str:
