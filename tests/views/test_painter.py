@@ -1,8 +1,13 @@
 """Drawing over what was drawn: what stands on a terminal in the end."""
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
 import sys
+import termios
 from contextlib import suppress
 
 import pytest
@@ -116,6 +121,44 @@ def test_what_others_say_stands_above_the_lines(terminal, monkeypatch):
         rows = painted(terminal, painter, "three")
 
     assert rows == ["$ batchrunner run", "a warning", "three", ""]
+
+
+@pytest.mark.parametrize(("lines", "columns"), [(0, 0), (9, 33)])
+def test_a_terminal_that_does_not_know_its_size_has_a_usual_one(lines, columns, monkeypatch):
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    with open(theirs, "w") as stream:  # noqa: PTH123 - a descriptor
+        size = Painter(stream).size
+    os.close(ours)
+
+    assert size.width == columns or size.width >= 80
+    assert size.height == lines or size.height >= 20
+
+
+def test_a_terminal_that_was_stopped_is_not_waited_for():
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as stream:  # noqa: PTH123 - a descriptor
+        painter = Painter(stream)
+        assert painter.is_ready
+        termios.tcflow(theirs, termios.TCOOFF)
+        painter.paint([Text("nobody waits")])
+        is_ready = painter.is_ready
+        termios.tcflow(theirs, termios.TCOON)
+
+        assert not is_ready
+        assert painter.is_ready
+    os.close(ours)
+
+
+def test_a_terminal_that_went_away_is_no_error():
+    class Gone(Terminal):
+        def write(self, _):
+            raise OSError(5, "Input/output error")
+
+    with painting(Gone()):
+        pass
 
 
 def test_in_the_end_the_lines_are_gone_and_the_cursor_is_back(terminal):

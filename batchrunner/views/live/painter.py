@@ -9,7 +9,7 @@ import io
 import os
 import select
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import TextIO
 
 from rich.console import ConsoleDimensions
@@ -33,9 +33,11 @@ class Painter:
     def size(self) -> ConsoleDimensions:
         """Columns and lines of the terminal, as they are now."""
         try:
-            return ConsoleDimensions(*os.get_terminal_size(self._stream.fileno()))
-        except (OSError, ValueError, AttributeError):
-            return self._console.size
+            columns, lines = os.get_terminal_size(self._stream.fileno())
+        except (OSError, ValueError):  # it is no file, or closed
+            columns, lines = 0, 0
+        usual = self._console.size  # some terminals do not know how large they are
+        return ConsoleDimensions(columns or usual.width, lines or usual.height)
 
     def paint(self, lines: Sequence[Text]) -> None:
         """Show these lines, and no others."""
@@ -115,4 +117,5 @@ def painting(stream: TextIO) -> Iterator[Painter]:
         try:
             yield painter
         finally:
-            painter.clear()
+            with suppress(OSError):  # the terminal is gone
+                painter.clear()
