@@ -32,7 +32,7 @@ from .workload import write_jobs
 MOST = 0.02  #: of a core
 COMMAND = (sys.executable, "-m", "batchrunner")
 LINES, COLUMNS = 30, 100
-RATE = 100  #: jobs a second, of all regions together
+RATE = 25  #: jobs a second, of all regions together
 VIEWS = {
     "quiet": ["--quiet"],
     "screen": [],
@@ -44,9 +44,9 @@ ON_A_TERMINAL = {"quiet", "screen"}
 
 def scenario(regions: int) -> str:
     """Regions that share the rate, each with a quota of ten seconds."""
-    one = '[[regions]]\nname = "region-{}"\nrequest_window = 10.0\nrequest_limit = {}\n'
+    one = '[[regions]]\nname = "region-{}"\nrequest_window = 10.0\nrpm = {}\n'
     faults = '[[regions.faults]]\nkind = "error"\nrate = 0.02\nstatus = 500\n'
-    limit = 10 * RATE // regions
+    limit = 60 * RATE // regions
     return "\n".join(one.format(number, limit) + faults for number in range(regions))
 
 
@@ -135,8 +135,8 @@ def measure(place: Path, regions: int, jobs: int, rounds: int) -> list[dict[str,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--regions", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

@@ -1,5 +1,7 @@
 """What is read off a run: rate, time, money."""
 
+import threading
+
 import pytest
 
 from batchrunner.views.gauge import Gauge, Snapshot
@@ -73,6 +75,22 @@ def test_of_few_jobs_nothing_is_concluded():
     assert at_the_end(1.0, progress(ok=20, total=1_000)) == 50.0
     assert at_the_end(1.0, progress(ok=5, total=5)) == 1.0
     assert at_the_end(1.0, progress(ok=0, total=0)) is None
+
+
+def test_nobody_waits_for_the_prices():
+    """While they are loaded there is no cost, and the loop is free."""
+    loaded = threading.Event()
+    loading = threading.Thread(target=loaded.wait)
+    loading.start()
+    gauge = Gauge()
+    gauge._money._loading = loading
+    run = progress((), {"eastus": usage(100, tokens=3000)}, wall_s=1.0)
+    before = gauge.read(run).costs
+    loaded.set()
+    loading.join()
+
+    assert before is None
+    assert gauge.read(run).costs is not None
 
 
 def test_the_cost_comes_when_the_prices_are_loaded_and_is_looked_up_now_and_then():
