@@ -26,7 +26,7 @@ def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch]:
     with ExitStack() as stack:
         if isinstance(stream, log.Log):
             watch = _json(stream)
-        elif stream.isatty() and not _is_dumb():
+        elif stream.isatty() and not _is_dumb(stream):
             watch = stack.enter_context(_live(stream))
         else:
             watch = _plain(stream)
@@ -50,11 +50,11 @@ def _unbreakable(watch: Watch) -> Watch:
     return look
 
 
-def _is_dumb() -> bool:
+def _is_dumb(stream: TextIO) -> bool:
     """Whether the terminal can do no more than print lines."""
     from .screen import Screen
 
-    return Screen().is_dumb_terminal
+    return Screen(file=stream).is_dumb_terminal
 
 
 class _NowAndThen:
