@@ -93,7 +93,11 @@ def run(view: str, place: Path, environ: dict[str, str]) -> tuple[float, float, 
     shown = [0]
     reader = threading.Thread(target=drain, args=(ours, shown))
     reader.start()
-    _, status, usage = os.wait4(process.pid, 0)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()
+        raise
     seconds = time.perf_counter() - start
     reader.join()
     os.close(ours)
