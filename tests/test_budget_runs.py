@@ -13,6 +13,7 @@ from batchrunner.outputs.disk import sibling
 from batchrunner.outputs.lines import decode
 from batchrunner.simulator import load as scenario_of
 from batchrunner.simulator.server import serve
+from batchrunner.views.words import usd
 from tests.test_run import SWIFT, batchrunner, place, write_jobs
 
 __all__ = ["batchrunner", "place"]  # fixtures
@@ -86,7 +87,7 @@ def test_each_region_says_what_its_models_used_and_cost_and_so_does_status(batch
         assert told["regions"][name]["models"] == found["models"]
     _, out, _ = batchrunner("status", OUTPUT)
     assert f"{stats()['tokens']['prompt']:,} tokens of prompts (0 cached)" in out
-    assert f"cost {stats()['cost_usd']:.4g} USD" in out
+    assert f"cost {usd(stats()['cost_usd'])}" in out
 
 
 def test_what_may_have_been_billed_in_a_run_that_was_killed_counts_in_the_next(batchrunner):

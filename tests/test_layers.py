@@ -50,7 +50,7 @@ LAYERS = """
     telemetry telemetry.spans telemetry.export
     fleet
 
-    paths identity summary selection ledger gate reuse twins supervisor curfew
+    paths identity summary eta problems selection ledger gate reuse twins supervisor curfew
     steering control signals
 
     report
@@ -79,7 +79,10 @@ LAYERS = """
     doctor.surroundings doctor.variables doctor.looking doctor.probing
 
     views
-    views.words views.screen views.table views.progress views.ending
+    views.log views.words views.money views.gauge views.record views.line views.screen views.table
+    views.live
+    views.live.cells views.live.head views.live.columns views.live.frame views.live.painter
+    views.progress views.ending
     views.findings views.following views.explained views.checkup views.plan views.state
 
     batch streaming completion

@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from batchrunner.summary import Progress, Stop, Summary
 from batchrunner.terminal import printable, printable_lines
 from batchrunner.views.ending import show
 from batchrunner.views.progress import watching
+from tests.views.builders import status
 
 ESCAPES = {
     "title": "\x1b]0;owned\x07",
@@ -54,9 +54,7 @@ class Screen(io.StringIO):
 
 
 def progress(text):
-    region = SimpleNamespace(
-        name="eastus", state="out", opens_in=0.0, in_flight=0, limit=1, reason=text
-    )
+    region = status(state="out", reason=text)
     return Progress(total=1, resumed=0, wall_s=1.0, stats=Stats(), regions=[region], note=text)
 
 

@@ -10,8 +10,9 @@ from typing import NoReturn
 
 import typer
 
+from ..commands.talk import complain
 from ..errors import BatchrunnerError, UsageError
-from ..terminal import printable_lines
+from ..views import log
 from . import (  # noqa: F401 - they add themselves
     ctl,
     doctor,
@@ -32,23 +33,30 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _open_missing_descriptors()
     _leave_no_core()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        _refuse_keys(given)
-        code = app(_name_scenario(given), prog_name="batchrunner", standalone_mode=False)
-    except BatchrunnerError as error:
-        typer.echo(f"batchrunner: {printable_lines(str(error))}", err=True)
-        code = error.exit_code
-    except typer.Exit as done:
-        code = done.exit_code
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        code = _unexpected(error)
+    with log.within(as_json=log.is_asked(given, os.environ)):
+        code = _code(given)
     _drop_unwritten()
     sys.exit(code)
 
 
-def _name_scenario(arguments: list[str]) -> list[str]:
+def _code(arguments: Sequence[str]) -> int:
+    """Run the command; what goes wrong is said, and has a code."""
+    try:
+        _refuse_keys(arguments)
+        given = _name_scenario(arguments)
+        return int(app(given, prog_name="batchrunner", standalone_mode=False) or 0)
+    except BatchrunnerError as error:
+        complain(str(error), error.exit_code)
+        return error.exit_code
+    except typer.Exit as done:
+        return done.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        return _unexpected(error)
+
+
+def _name_scenario(arguments: Sequence[str]) -> list[str]:
     """``--simulate`` without a file means the scenario that comes with the package."""
     follows = [*arguments, ""][1:]
     return [
@@ -78,14 +86,18 @@ def _unexpected(error: Exception) -> int:
     """Show what click has to say of wrong usage; anything else is a bug, and says so."""
     show = getattr(error, "show", None)
     if show is not None:
-        show()
-        return int(getattr(error, "exit_code", 2))
+        code = int(getattr(error, "exit_code", 2))
+        if log.spoken() is not None:
+            complain(str(error), code)
+        else:
+            show()
+        return code
     if sys.flags.dev_mode:
         raise error
-    typer.echo(
-        f"batchrunner: an error of its own: {type(error).__name__}: {error}; what was answered "
+    complain(
+        f"an error of its own: {type(error).__name__}: {error}; what was answered "
         "is safe, and the same command goes on; python -X dev -m batchrunner … tells where it is",
-        err=True,
+        BatchrunnerError.exit_code,
     )
     return BatchrunnerError.exit_code
 

@@ -19,10 +19,11 @@ from ..environment import load_settings
 from ..errors import UsageError
 from ..inputs.opening import refuse_shape
 from ..summary import Summary
+from ..views import log
 from ..views.ending import show
 from ..views.progress import watching
 from .simulate import scenario_of
-from .talk import tell
+from .talk import complain, tell
 
 #: Objects more than at the collector's last search that make it search again. What a job is made
 #: of is freed as soon as nobody refers to it; the usual 700 are exceeded whenever some requests
@@ -52,6 +53,9 @@ def run_command(
     """Run the jobs of a file, or only those of ``again``; returns the exit code."""
 
     async def answer(settings: Settings) -> Summary:
+        if settings.log_format == "json":
+            log.begin()
+        _tell_proxy(settings)
         settings = settings if again is None else again.settings(settings)
         has_schema = settings.schema_file or settings.answer_schema
         if options.get("max_reasks") is not None and not has_schema:
@@ -72,7 +76,6 @@ def run_command(
     async def main() -> tuple[Summary, dict[str, Any]]:
         if files.scenario is None:
             settings = load_settings(options, files.env, files.config)
-            _tell_proxy(settings)
             return await answer(settings), {}
         from ..simulator.server import serve
 
@@ -84,15 +87,20 @@ def run_command(
     gc.set_threshold(YOUNG)
     summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
     with suppress(OSError):  # who stopped reading does not change how the run ended
-        if quiet and summary.stop is not None:
-            sys.stderr.write(f"batchrunner: stopped early: {summary.stop.reason}\n")
-        elif not quiet:
-            show(summary)
+        _tell_end(summary, quiet=quiet)
         if as_json:
             extra |= {} if again is None else {"retry": again.as_json()}
             sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
             sys.stdout.buffer.flush()
     return summary.exit_code
+
+
+def _tell_end(summary: Summary, *, quiet: bool) -> None:
+    """What the run came to; only that it stopped early where it is to be quiet."""
+    if not quiet:
+        show(summary)
+    elif summary.stop is not None:
+        complain(f"stopped early: {summary.stop.reason}", summary.exit_code)
 
 
 def _tell_proxy(settings: Settings) -> None:

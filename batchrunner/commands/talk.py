@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from ..terminal import printable
+from ..terminal import printable, printable_lines
+from ..views import log
 
 
 def say(content: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
@@ -20,5 +21,17 @@ def say(content: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> N
 
 def tell(line: str) -> None:
     """A sentence for people."""
+    if (stream := log.spoken()) is not None:
+        stream.event("message", text=printable(line))
+        return
     with suppress(OSError):
         sys.stderr.write(f"batchrunner: {printable(line)}\n")
+
+
+def complain(text: str, exit_code: int) -> None:
+    """Why a command ends with this code, and what to do about it."""
+    if (stream := log.spoken()) is not None:
+        stream.event("error", text=printable_lines(text), exit_code=exit_code)
+        return
+    with suppress(OSError):
+        sys.stderr.write(f"batchrunner: {printable_lines(text)}\n")

@@ -6,20 +6,30 @@ from typing import TextIO
 from ..outputs.disk import sibling
 from ..summary import Summary
 from ..terminal import printable
-from . import words
+from . import log, record, words
 
 
 def show(summary: Summary, stream: TextIO | None = None) -> None:
     """Print the end of a run: what became of the jobs, the regions, and where the files are."""
+    stream = stream or sys.stderr
+    if isinstance(stream, log.Log):
+        _log(summary, stream)
+        return
     from rich.text import Text  # heavy, and only at the end
 
     from .screen import Screen
     from .table import regions
 
-    console = Screen(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    console = Screen(file=stream, highlight=False, soft_wrap=True)
     console.print(regions(summary.progress))
     for line in sentences(summary):
         console.print(Text(printable(line)))
+
+
+def _log(summary: Summary, stream: log.Log) -> None:
+    for warning in summary.warnings:
+        stream.event("warning", text=warning)
+    stream.event("finished" if summary.complete else "stopped", **record.ended(summary))
 
 
 def sentences(summary: Summary) -> list[str]:

@@ -6,10 +6,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TextIO
 
 from ..summary import Progress
-from ..terminal import printable
-from . import words
+from . import log, record
+from .gauge import Gauge
+from .line import line
 
 EVERY = 5.0  #: seconds between two lines where there is no terminal
+PAINT_EVERY = 0.45  #: seconds between two pictures where there is one: twice a second is calm
 
 Watch = Callable[[Progress], None]
 
@@ -22,7 +24,12 @@ def watching(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Watch]:
         yield lambda _: None
         return
     with ExitStack() as stack:
-        watch = stack.enter_context(_live(stream)) if stream.isatty() else _plain(stream)
+        if isinstance(stream, log.Log):
+            watch = _json(stream)
+        elif stream.isatty() and not _is_dumb(stream):
+            watch = stack.enter_context(_live(stream))
+        else:
+            watch = _plain(stream)
         yield _unbreakable(watch)
         with suppress(OSError):
             stack.close()
@@ -43,43 +50,67 @@ def _unbreakable(watch: Watch) -> Watch:
     return look
 
 
+def _is_dumb(stream: TextIO) -> bool:
+    """Whether the terminal can do no more than print lines."""
+    from .screen import Screen
+
+    return Screen(file=stream).is_dumb_terminal
+
+
+class _NowAndThen:
+    """Says whether it is time again."""
+
+    def __init__(self, every: float) -> None:
+        self._every, self._last = every, -every
+
+    def __call__(self, now: float) -> bool:
+        is_due = now - self._last >= self._every
+        self._last = now if is_due else self._last
+        return is_due
+
+
 def _plain(stream: TextIO) -> Watch:
-    shown = -EVERY
+    gauge, is_due = Gauge(), _NowAndThen(EVERY)
 
     def watch(progress: Progress) -> None:
-        nonlocal shown
-        if progress.wall_s - shown >= EVERY:
-            shown = progress.wall_s
-            print(words.line(progress), file=stream, flush=True)
+        gauge.look(progress)
+        if is_due(progress.wall_s):
+            print(line(gauge.read(progress)), file=stream, flush=True)
+
+    return watch
+
+
+def _json(stream: log.Log) -> Watch:
+    gauge, is_due = Gauge(), _NowAndThen(EVERY)
+    is_begun = False
+
+    def watch(progress: Progress) -> None:
+        nonlocal is_begun
+        problems = gauge.look(progress)
+        if not is_begun:
+            is_begun = True
+            stream.event("started", **record.began(progress))
+        for problem in problems:
+            stream.event("problem", **record.problem(problem))
+        if is_due(progress.wall_s):
+            stream.event("progress", **record.moment(gauge.read(progress)))
 
     return watch
 
 
 @contextmanager
 def _live(stream: TextIO) -> Iterator[Watch]:
-    from rich.console import Group  # only for a terminal
-    from rich.live import Live
-    from rich.progress_bar import ProgressBar
-    from rich.text import Text
+    from .live.frame import frame  # only for a terminal
+    from .live.painter import painting
 
-    from .screen import Screen
-    from .table import regions
-
-    console = Screen(file=stream)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    gauge, is_due = Gauge(), _NowAndThen(PAINT_EVERY)
+    with painting(stream) as painter:
 
         def watch(progress: Progress) -> None:
-            head = " · ".join(
-                (
-                    f"{progress.done:,} of {progress.total:,} jobs",
-                    f"{progress.stats.failed:,} failed",
-                    f"{progress.rate:.1f} jobs/s",
-                    f"{words.duration(progress.wall_s)} so far",
-                    f"ETA {words.duration(progress.remaining_s)}",
-                )
-            )
-            bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=60)
-            note = [Text(printable(progress.note), style="yellow")] if progress.note else []
-            live.update(Group(Text(head), bar, regions(progress), *note), refresh=True)
+            gauge.look(progress)
+            if is_due(progress.wall_s):
+                size = painter.size  # the last column and line stay empty: nothing is wrapped
+                lines = frame(gauge.read(progress), size.width - 1, size.height - 1)
+                painter.paint(lines)
 
         yield watch

@@ -1,11 +1,10 @@
 """Numbers and states as people read them. Pure."""
 
 from collections.abc import Iterable
+from math import floor, log10
 
 from ..policy.region import RegionStatus
 from ..stats import RegionUsage, Stats
-from ..summary import Progress
-from ..terminal import printable
 
 
 def duration(seconds: float | None) -> str:
@@ -18,6 +17,26 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes}m{rest:02d}s"
     return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def rough(seconds: float) -> str:
+    """``42s``, ``3m05s``, ``2h10m``, ``3d04h``: whole seconds, for what is not known better."""
+    if seconds < 59.5:
+        return f"{round(seconds)}s"
+    if seconds < 86_400:
+        return duration(max(60.0, seconds))
+    hours = round(seconds / 3600)
+    return f"{hours // 24}d{hours % 24:02d}h"
+
+
+def usd(dollars: float, *, rough: bool = False) -> str:
+    """``0.0042 USD``, ``4.12 USD``, ``1,204 USD``; two digits that count where it is ``rough``."""
+    if rough and dollars:
+        dollars = float(f"{dollars:.2g}")
+        if dollars < 10:
+            return f"{dollars:.{1 - floor(log10(dollars))}f} USD"
+    digits = 0 if dollars >= 1000 or rough else 2 if dollars >= 1 or not dollars else 4
+    return f"{dollars:,.{digits}f} USD"
 
 
 def state(status: RegionStatus) -> str:
@@ -54,25 +73,3 @@ def spent(stats: Stats, costs: Iterable[float | None]) -> list[str]:
     if amounts and len(amounts) < len(known):
         money += ", without regions of which no price is known"
     return [f"{prompt:,} tokens of prompts ({cached:,} cached), {answers:,} of answers; {money}"]
-
-
-def usd(amount: float) -> str:
-    """``12.34 USD``; small amounts with as many digits as say something."""
-    return f"{amount:,.2f} USD" if amount >= 10 else f"{amount:.4g} USD"
-
-
-def line(progress: Progress) -> str:
-    """A run at one moment, on one line."""
-    parts = [
-        f"{progress.done:,}/{progress.total:,} jobs",
-        f"{progress.stats.failed:,} failed",
-        f"{progress.rate:.1f}/s",
-        f"ETA {duration(progress.remaining_s)}",
-    ]
-    usages = progress.stats.regions
-    parts += [
-        f"{s.name} {state(s)} {s.in_flight} in flight"
-        f" {usages[s.name].ok if s.name in usages else 0} ok"
-        for s in progress.regions
-    ]
-    return printable(" | ".join([*parts, progress.note] if progress.note else parts))
