@@ -61,7 +61,8 @@ class Live:
                 self.order(do, *rest, **limits)
 
         self.supervisor.beside.append(steer)
-        await self.supervisor.run()
+        with anyio.fail_after(10_000):  # it looks at itself for ever, so that nothing seems stuck
+            await self.supervisor.run()
         return clock()
 
     def count(self, since, until=math.inf, name=None):
