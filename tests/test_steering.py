@@ -14,7 +14,6 @@ from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.orders import Order
 from batchrunner.steering import Steering
 from batchrunner.supervisor import DRAIN
-from batchrunner.views.words import line
 from tests.test_scenarios import CALM, region, scenario
 from tests.test_supervisor import OUTAGE_WAIT, supervise
 from tests.virtual import run as on_virtual_clock
@@ -131,7 +130,7 @@ async def test_a_signal_ends_a_run_that_is_paused_at_once():
 async def test_what_watches_the_run_says_that_it_is_paused():
     live = Live(region("a"), jobs=20)
     seen = []
-    live.supervisor.watch = lambda progress: seen.append(line(progress))
+    live.supervisor.watch = lambda progress: seen.append(progress.note)
     await live.run((0.1, "pause"), (9.0, "resume"))
 
     assert "paused: batchrunner ctl OUTPUT resume goes on" in seen[4]
