@@ -89,7 +89,7 @@ LAYERS = """
     planning.probe planning.gather
 
     commands
-    commands.talk commands.simulate commands.run commands.results commands.export
+    commands.talk commands.simulate commands.sources commands.run commands.results commands.export
     commands.follow commands.explain commands.retry commands.doctor commands.plan commands.ctl
     commands.report
     cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli.planning
@@ -168,7 +168,7 @@ def test_the_simulator_imports_nothing_else_of_the_package(name):
 def test_only_the_commands_know_the_simulator():
     users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
 
-    assert users == ["commands.doctor", "commands.plan", "commands.run", "commands.simulate"]
+    assert users == ["commands.doctor", "commands.simulate", "commands.sources"]
 
 
 def test_the_package_itself_imports_nothing_until_it_is_asked():

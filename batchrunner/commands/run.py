@@ -4,8 +4,6 @@ import gc
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,33 +11,21 @@ import orjson
 
 from ..again import Again
 from ..batch import run_async
-from ..config import Settings, read_settings
+from ..config import Settings
 from ..endpoints import shown
-from ..environment import load_settings
 from ..errors import UsageError
 from ..inputs.opening import refuse_shape
 from ..summary import Summary
 from ..views import log
 from ..views.ending import show
 from ..views.progress import watching
-from .simulate import scenario_of
+from .sources import Files, configured
 from .talk import complain, tell
 
 #: Objects more than at the collector's last search that make it search again. What a job is made
 #: of is freed as soon as nobody refers to it; the usual 700 are exceeded whenever some requests
 #: set out together, and the search took six of a hundred instructions of a run.
 YOUNG = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The files that a run is about, as the command line names them."""
-
-    input: str
-    output: str | None
-    env: Path | None
-    config: Path | None
-    scenario: str | None  #: None: no simulator; empty: the scenario of the package
 
 
 def run_command(
@@ -74,14 +60,9 @@ def run_command(
             )
 
     async def main() -> tuple[Summary, dict[str, Any]]:
-        if files.scenario is None:
-            settings = load_settings(options, files.env, files.config)
-            return await answer(settings), {}
-        from ..simulator.server import serve
-
-        async with serve(scenario_of(files.scenario)) as simulation:
-            summary = await answer(read_settings(options, simulation.environ(), {}))
-            return summary, {"simulator": simulation.statistics()}
+        async with configured(files.sources, options) as (settings, simulation):
+            summary = await answer(settings)
+            return summary, {"simulator": simulation.statistics()} if simulation else {}
 
     refuse_shape(files.input, options)
     gc.set_threshold(YOUNG)
