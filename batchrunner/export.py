@@ -124,8 +124,8 @@ async def export(output: Path, wanted: Wanted) -> Exported:
         layout = Layout(
             given=given,
             new=new,
-            texts=rows is not None and rows.kind == "csv",
-            parquet=rows.path if rows is not None and rows.kind == "parquet" else None,
+            texts=rows is not None and rows.form == "csv",
+            parquet=rows.path if rows is not None and rows.form == "parquet" else None,
         )
         with written(wanted.target, layout, harmless=wanted.harmless) as writer:
             await _write(told, writer, _joined(rows, results, ids), read)
