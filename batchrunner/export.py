@@ -20,11 +20,11 @@ from .outputs.disk import sibling
 from .outputs.found import BatchResults, OwnResults, Results
 from .outputs.lines import batch_line, failed
 from .prices import PriceList
-from .tables.answers import Reader
 from .tables.columns import ERROR, new_columns, reader
 from .tables.draft import check_target, packed
 from .tables.formats import Target, opened, written
 from .tables.input_rows import InputRows, name_of
+from .tables.reader import Reader
 from .tables.rows import Layout, Row, Writer
 from .tables.types import TEXT, Column
 

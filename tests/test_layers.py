@@ -16,7 +16,7 @@ LAYERS = """
     errors values model terminal
 
     policy
-    policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
+    policy.ratelimit policy.window policy.answer policy.choices policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.account policy.governor policy.budget policy.axis policy.pace
     policy.quota policy.region policy.tier policy.router policy.helm
@@ -59,18 +59,18 @@ LAYERS = """
 
     publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
-    pace verify status
+    growth verify status
     report.recall
 
     planning
-    planning.clock planning.spread planning.latency planning.sample planning.answers
+    planning.clock planning.spread planning.latency planning.sample planning.lengths
     planning.limits planning.earlier planning.service planning.rehearsal planning.forecast
     planning.changes planning.bottleneck planning.words planning.plan
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
-    tables.answers tables.columns tables.input_rows
+    tables.reader tables.columns tables.input_rows
     intake export again meanings explanation explain
 
     doctor

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchrunner.export import Wanted, export
-from batchrunner.tables.answers import EXTRAS
 from batchrunner.tables.formats import target
+from batchrunner.tables.reader import EXTRAS
 from tests.tables.made import REFUSED, chat, csv_of, embedded, jsonl_of, output_of
 from tests.test_run import batchrunner, place, start, wait_until, write_jobs
 
