@@ -71,6 +71,7 @@ LAYERS = """
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
     tables.reader tables.columns tables.input_rows
+    tables.exported tables.joining tables.refusals tables.batch_output
     intake export again meanings explanation explain
 
     doctor

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchrunner.export import Wanted, export
+from batchrunner.export import export
+from batchrunner.tables.exported import Wanted
 from batchrunner.tables.formats import target
 from batchrunner.tables.reader import EXTRAS
 from tests.tables.made import REFUSED, chat, csv_of, embedded, jsonl_of, output_of
