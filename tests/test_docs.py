@@ -22,7 +22,7 @@ from batchrunner.policy.verdict import Verdict
 from batchrunner.simulator import order, parse, prompt_digest, validate
 from batchrunner.simulator.faults import KINDS, Fault
 from batchrunner.simulator.latency import Latency
-from batchrunner.simulator.limits import Counting
+from batchrunner.simulator.meters import Counting
 from batchrunner.simulator.scenario import Region, Scenario, Target
 from batchrunner.simulator.server import serve
 from batchrunner.simulator.tally import Tally

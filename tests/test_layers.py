@@ -21,7 +21,7 @@ LAYERS = """
     policy.account policy.governor policy.budget policy.axis policy.pace
     policy.quota policy.region policy.tier policy.router policy.helm
 
-    endpoints tls rates deadline targets config ownership environment
+    endpoints tls rates deadline targets settings config ownership environment
 
     inputs
     inputs.strictness inputs.schema

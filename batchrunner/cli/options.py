@@ -228,7 +228,7 @@ def taken(arguments: Mapping[str, Any]) -> tuple["Sources", dict[str, Any]]:
     UsageError where two sources are named, or a password would show.
     """
     from ..commands.sources import Sources  # --help must not wait for it
-    from ..config import OPTIONS
+    from ..settings import OPTIONS
 
     _refuse_password(arguments["proxy"])
     sources = Sources(arguments["env_file"], arguments["config"], arguments["simulate"])
