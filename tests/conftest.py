@@ -1,6 +1,7 @@
 """Coroutine tests run on a virtual clock: waiting costs nothing, and deadlocks are errors."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -16,3 +17,15 @@ def pytest_asyncio_loop_factories(item):
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+FOREIGN = ("AZURE_", "OPENAI_", "BATCHRUNNER_")  #: variables that a run would heed
+
+
+@pytest.fixture
+def clean(tmp_path, monkeypatch):
+    """An empty directory, and no variables that name regions."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        monkeypatch.delenv(name)
+    return monkeypatch

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,8 @@ EMBEDDING = {"url": "/v1/embeddings", "model": "text-embedding-3-small"}
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
+def run(clean, capfd):  # noqa: ARG001 - it is where it is
     """Run a Batch file on a scenario; returns exit code, summary, results and what was said."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
 
     def of(scenario, *kinds):
         Path("s.toml").write_text(scenario)

@@ -31,11 +31,7 @@ CANARY = b"canary"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
+def place(clean, tmp_path):  # noqa: ARG001 - it is where it is
     Path("swift.toml").write_text(SWIFT)
     return tmp_path
 
