@@ -29,3 +29,19 @@ def clean(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         monkeypatch.delenv(name)
     return monkeypatch
+
+
+@pytest.fixture
+def front_door(clean, capfd):  # noqa: ARG001 - that is where it is
+    """Run the command line; returns exit code, standard output and standard error."""
+    from batchrunner.cli import main
+
+    def run(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return ended.value.code, out, err
+
+    return run

@@ -6,21 +6,15 @@ from contextlib import ExitStack
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from batchrunner.cli import main
 from tests.faultserver import faulty
 from tests.security.commands import Ended
 
 
 @pytest.fixture
-def command(clean, capfd):  # noqa: ARG001 - it is where it is
+def command(front_door):
     """Run the command line in an empty folder."""
 
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return Ended(ended.value.code, *capfd.readouterr())
-
-    return run
+    return lambda *arguments: Ended(*front_door(*arguments))
 
 
 @pytest.fixture
