@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .batch import run, run_async
     from .completion import call_completion, call_completion_async
-    from .config import Settings
     from .model import Job, Result
+    from .settings import Settings
     from .streaming import stream
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 _HOME = {
     "Job": "model",
     "Result": "model",
-    "Settings": "config",
+    "Settings": "settings",
     "call_completion": "completion",
     "call_completion_async": "completion",
     "run": "batch",

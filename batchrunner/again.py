@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .config import CONTENTS, SEMANTIC, SEMANTIC_IF_SET, Settings
 from .errors import DamagedError, LockedError, UsageError
 from .inputs.remote import is_remote, plain
 from .outputs import checkpoint, foreign
@@ -14,6 +13,7 @@ from .outputs.lines import decode
 from .outputs.lock import holder
 from .outputs.results_file import tail
 from .selection import Selection, facts
+from .settings import CONTENTS, SEMANTIC, SEMANTIC_IF_SET, Settings
 
 _MEANING = frozenset({*SEMANTIC, *SEMANTIC_IF_SET, *CONTENTS})
 #: files whose content is in the checkpoint, and settings that are about another set of jobs

@@ -6,7 +6,7 @@ Of a key that stands there twice the last one counts, as for nearly every reader
 beyond 64 bits are compared as floats; what is written down is the answer as it came.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import orjson
 
 from .model import Failure, Job
+from .policy.choices import Choice, choices
 from .terminal import printable
 
 MOST_ERRORS = 3  #: that are said to the model
@@ -90,7 +91,7 @@ class Answers:
         found = [one for one in map(self._complaint, choices(orjson.loads(body))) if one]
         return next((one for one in found if one.is_final), found[0] if found else None)
 
-    def _complaint(self, choice: "Choice") -> Complaint | None:
+    def _complaint(self, choice: Choice) -> Complaint | None:
         if choice.refusal:
             return Complaint("refusal", f"the model refused: {choice.refusal}")
         if choice.end in _CUT:
@@ -105,46 +106,6 @@ class Answers:
         if not errors:
             return None
         return Complaint(INVALID, "; ".join(map(_in_words, errors)), choice.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the answers that a reply holds."""
-
-    text: str
-    refusal: str
-    end: str  #: why it ended
-
-
-def choices(body: Any) -> Iterator[Choice]:
-    """The answers of a chat completion or of a response, told apart by their shape."""
-    if not isinstance(body, dict):
-        return
-    if isinstance(choices := body.get("choices"), list):
-        for choice in choices:
-            message = _mapping(_mapping(choice).get("message"))
-            end = _text(_mapping(choice).get("finish_reason"))
-            yield Choice(_text(message.get("content")), _text(message.get("refusal")), end)
-    elif isinstance(output := body.get("output"), list):
-        parts = [
-            _mapping(part)
-            for item in map(_mapping, output)
-            if item.get("type") == "message" and isinstance(item.get("content"), list)
-            for part in item["content"]
-        ]
-        yield Choice(
-            "".join(_text(part.get("text")) for part in parts),
-            "".join(_text(part.get("refusal")) for part in parts),
-            _text(_mapping(body.get("incomplete_details")).get("reason")),
-        )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _in_words(error: Any) -> str:

@@ -29,6 +29,7 @@ from .environment import load_settings
 from .faults import fault_of
 from .fleet import make_router, usable
 from .model import Fault, FaultKind, Job, Reply
+from .policy.choices import choices
 from .policy.ratelimit import advertised
 from .policy.router import Lease, Router
 from .policy.verdict import Faulty, Refused, Verdict, judge
@@ -114,7 +115,7 @@ class _Failover:
 
 def _text(body: bytes) -> str:
     """The text of the first choice; empty where the model gave none."""
-    return orjson.loads(body)["choices"][0]["message"].get("content") or ""
+    return next(choices(orjson.loads(body))).text
 
 
 def _outcome(error: openai.APIError) -> Reply | Fault:

@@ -53,7 +53,7 @@ class _Level:
 
 
 @dataclass(slots=True)
-class Pace:
+class Arrivals:
     """How many answers came when, as far as it says when the others will."""
 
     _levels: list[_Level] = field(init=False, default_factory=lambda: [_Level(BLOCK)])

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .answers import choices
 from .inputs.jsonl import BadLine
 from .meanings import meaning, remedy
 from .model import Job, Usage
 from .policy.answer import usage_of
+from .policy.choices import choices
 from .prices import PriceList
 
 
@@ -86,7 +86,7 @@ class Explanation:
     @property
     def texts(self) -> list[str]:
         """The answers."""
-        return [choice.text or choice.refusal for choice in choices(self.response.get("body"))]
+        return [choice.said for choice in choices(self.response.get("body"))]
 
     @property
     def error(self) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """The regions of a run: settings -> the router's accounts, and a caller that uses them."""
 
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
@@ -70,33 +70,33 @@ def make_router(
     the fallback, in US dollars, and ``unanswered`` what may have been billed without a result:
     bounds hold for all of them together.
     """
-    quotas: dict[str, Quota] = {}
-    regions = []
-    for target in usable(settings):
-        group = target.quota_group or f"\0{target.name}"
-        if group not in quotas:
-            quotas[group] = _quota(target)
-        regions.append(
-            Region(
-                name=target.name,
-                quota=quotas[group],
-                adaptive=Adaptive(
-                    target.concurrency or settings.concurrency,
-                    CONFIGURED if target.rpm or target.tpm else START,
-                ),
-                priority=target.priority,
-                is_fallback=target.is_fallback,
-                is_capped=target.concurrency is not None,
-            )
-        )
     return Router(
-        regions,
+        list(_regions(settings)),
         settings.strategy,
         settings.fallback_after,
         is_paced,
         governor=_governor(settings, before or Stats(), spent),
         budget=_budget(settings, before or Stats(), unanswered),
     )
+
+
+def _regions(settings: Settings) -> Iterator[Region]:
+    quotas: dict[str, Quota] = {}
+    for target in usable(settings):
+        group = target.quota_group or f"\0{target.name}"
+        if group not in quotas:
+            quotas[group] = _quota(target)
+        is_named = target.rpm or target.tpm
+        yield Region(
+            name=target.name,
+            quota=quotas[group],
+            adaptive=Adaptive(
+                target.concurrency or settings.concurrency, CONFIGURED if is_named else START
+            ),
+            priority=target.priority,
+            is_fallback=target.is_fallback,
+            is_capped=target.concurrency is not None,
+        )
 
 
 @asynccontextmanager

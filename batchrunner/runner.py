@@ -70,4 +70,4 @@ async def run(
             crew._hire = hire  # noqa: SLF001 - of this module
             hire()
     finally:
-        crew._hire = _nobody  # noqa: SLF001
+        crew._hire = _nobody  # noqa: SLF001 - likewise

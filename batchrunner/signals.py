@@ -51,7 +51,7 @@ async def listening(*, enabled: bool) -> AsyncIterator[Signals]:
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         await group.start(signals._listen)  # noqa: SLF001 - its own module
-        with signals._scope:  # noqa: SLF001
+        with signals._scope:  # noqa: SLF001 - likewise
             try:
                 yield signals
             except Exception as error:  # noqa: BLE001 - raised below, without the group around it
@@ -59,5 +59,5 @@ async def listening(*, enabled: bool) -> AsyncIterator[Signals]:
         group.cancel_scope.cancel()
     if failure is not None:
         raise failure
-    if signals._scope.cancelled_caught:  # noqa: SLF001
-        raise Interrupted(signals._number)  # noqa: SLF001
+    if signals._scope.cancelled_caught:  # noqa: SLF001 - likewise
+        raise Interrupted(signals._number)  # noqa: SLF001 - likewise

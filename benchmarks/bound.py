@@ -14,7 +14,7 @@ import heapq
 import math
 from collections.abc import Sequence
 
-from batchrunner.simulator.limits import Meter, meter
+from batchrunner.simulator.meters import Meter, meter
 from batchrunner.simulator.scenario import Scenario, Target
 
 MODEL = "gpt-4o-mini"

@@ -11,7 +11,8 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 import typer.main
 
 from batchrunner.cli.app import app
-from batchrunner.config import OPTIONS, PREFIX
+from batchrunner.config import PREFIX
+from batchrunner.settings import OPTIONS
 
 PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 HEAD = """\

@@ -2,16 +2,9 @@
 
 import pytest
 
-from batchrunner.config import (
-    OPTIONS,
-    SEMANTIC,
-    SEMANTIC_IF_SET,
-    Settings,
-    read_settings,
-    require_targets,
-    variables,
-)
+from batchrunner.config import Settings, read_settings, require_targets, variables
 from batchrunner.errors import ConfigError
+from batchrunner.settings import OPTIONS, SEMANTIC, SEMANTIC_IF_SET
 
 CANARY = "canary-6f1d"
 REGION = {

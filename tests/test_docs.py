@@ -1,7 +1,6 @@
 """The documents say what the code does: whatever can be compared is compared."""
 
 import enum
-import os
 import re
 import shlex
 import sys
@@ -22,7 +21,7 @@ from batchrunner.policy.verdict import Verdict
 from batchrunner.simulator import order, parse, prompt_digest, validate
 from batchrunner.simulator.faults import KINDS, Fault
 from batchrunner.simulator.latency import Latency
-from batchrunner.simulator.limits import Counting
+from batchrunner.simulator.meters import Counting
 from batchrunner.simulator.scenario import Region, Scenario, Target
 from batchrunner.simulator.server import serve
 from batchrunner.simulator.tally import Tally
@@ -214,16 +213,6 @@ def test_every_link_within_the_page_leads_to_a_heading():
         anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
         assert set(re.findall(r"\]\(#([^)\s]+)\)", text)) <= anchors
-
-
-@pytest.fixture
-def clean(tmp_path, monkeypatch):
-    """An empty directory, and no variables that name regions."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
-    return monkeypatch
 
 
 @pytest.mark.socket

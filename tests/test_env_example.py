@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from batchrunner.config import OPTIONS, Settings, read_settings, variables
+from batchrunner.config import Settings, read_settings, variables
 from batchrunner.environment import read_environ
 from batchrunner.errors import ConfigError
+from batchrunner.settings import OPTIONS
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 TEXT = EXAMPLE.read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from batchrunner.eta import BLOCK, Pace
+from batchrunner.eta import BLOCK, Arrivals
 
 SEEDS = range(12)
 JOBS = 2400
@@ -56,16 +56,16 @@ def tailed(rng):
 
 def forecasts(times, slow=0.0, every=8):
     """What was forecast every two seconds, with the truth beside it."""
-    pace, at, done = Pace(), 0.0, 0
+    arrivals, at, done = Arrivals(), 0.0, 0
     while True:
         at += 0.25
         while done < len(times) and times[done] <= at:
             done += 1
         if done == len(times):
             return
-        pace.look(at, done)
+        arrivals.look(at, done)
         if round(at * 4) % every == 0:
-            yield pace.remaining(len(times) - done, slow), times[-1] - at
+            yield arrivals.remaining(len(times) - done, slow), times[-1] - at
 
 
 def judged(run, slow=0.0):
@@ -98,15 +98,15 @@ def test_the_range_holds_the_truth_as_often_as_it_should(run, slow, least, wides
 
 
 def test_nothing_is_told_before_something_is_known():
-    pace = Pace()
-    assert pace.remaining(10) is None
+    arrivals = Arrivals()
+    assert arrivals.remaining(10) is None
 
-    pace.look(0.25, 0)
-    assert pace.remaining(10) is None
+    arrivals.look(0.25, 0)
+    assert arrivals.remaining(10) is None
 
-    pace.look(30.0, 0)
-    assert pace.remaining(10) is None
-    assert pace.remaining(0).high == 0.0
+    arrivals.look(30.0, 0)
+    assert arrivals.remaining(10) is None
+    assert arrivals.remaining(0).high == 0.0
 
 
 def test_the_range_is_wide_at_first_and_becomes_narrow():
@@ -119,67 +119,67 @@ def test_the_range_is_wide_at_first_and_becomes_narrow():
 
 def test_a_minute_without_an_answer_is_no_end():
     """Two hundred a minute, all in its first seconds; those left need the fifth and the sixth."""
-    pace, truth = Pace(), 30 + 60 + 5
+    arrivals, truth = Arrivals(), 30 + 60 + 5
     for quarter in range(1, 270 * 4):
         at = quarter / 4
-        pace.look(at, 200 * (int(at) // 60) + min(200, round(at % 60 * 40)))
-    told = pace.remaining(400)
+        arrivals.look(at, 200 * (int(at) // 60) + min(200, round(at % 60 * 40)))
+    told = arrivals.remaining(400)
 
-    assert pace.now == 0.0
+    assert arrivals.now == 0.0
     assert told.low < truth < told.high < 4 * truth
     assert told.likely == pytest.approx(truth, rel=0.25)
 
 
 def test_a_run_that_no_longer_moves_says_later_and_later():
-    pace = Pace()
+    arrivals = Arrivals()
     for second in range(1, 100):
-        pace.look(second, min(300, second * 10))
-    early = pace.remaining(100).likely
-    pace.look(300, 300)
+        arrivals.look(second, min(300, second * 10))
+    early = arrivals.remaining(100).likely
+    arrivals.look(300, 300)
 
-    assert pace.remaining(100).likely > 2 * early
+    assert arrivals.remaining(100).likely > 2 * early
 
 
 def test_while_nothing_can_be_sent_no_end_is_sooner():
-    pace = Pace()
+    arrivals = Arrivals()
     for second in range(1, 61):
-        pace.look(second, second * 10)
-    told = pace.remaining(5, slow=2.0, pause=30.0)
+        arrivals.look(second, second * 10)
+    told = arrivals.remaining(5, slow=2.0, pause=30.0)
 
     assert (told.low, told.likely, told.high) == (30.0, 31.0, 33.0)
 
 
 def test_what_is_kept_stays_small_however_long_a_run_is():
-    pace = Pace()
+    arrivals = Arrivals()
     for minute in range(1, 60 * 24 * 7):
-        pace.look(minute * 60, minute * 1000)
+        arrivals.look(minute * 60, minute * 1000)
 
-    assert len(pace._levels) < 25
-    assert pace.remaining(10_000).likely == pytest.approx(600, rel=0.01)
-    assert pace.now == pytest.approx(1000 / 60, rel=0.01)
+    assert len(arrivals._levels) < 25
+    assert arrivals.remaining(10_000).likely == pytest.approx(600, rel=0.01)
+    assert arrivals.now == pytest.approx(1000 / 60, rel=0.01)
 
 
 def test_a_look_after_a_long_time_counts_as_evenly_spread():
     """A machine that was asleep is no reason to be wrong for the rest of the run."""
-    pace = Pace()
+    arrivals = Arrivals()
     for second in range(1, 61):
-        pace.look(second, second * 10)
-    pace.look(160.0, 1600)
-    told = pace.remaining(1000)
+        arrivals.look(second, second * 10)
+    arrivals.look(160.0, 1600)
+    told = arrivals.remaining(1000)
 
     assert told.likely == pytest.approx(100, rel=0.02)
 
 
 def test_a_count_that_goes_back_or_a_look_at_the_same_time_changes_nothing():
-    pace = Pace()
+    arrivals = Arrivals()
     for second in range(1, 61):
-        pace.look(second, second * 10)
-    before = pace.remaining(100)
-    pace.look(60, 600)
-    pace.look(60, 590)
+        arrivals.look(second, second * 10)
+    before = arrivals.remaining(100)
+    arrivals.look(60, 600)
+    arrivals.look(60, 590)
 
-    assert pace.remaining(100) == before
-    assert pace.average == pytest.approx(10)
+    assert arrivals.remaining(100) == before
+    assert arrivals.average == pytest.approx(10)
 
 
 def test_six_blocks_doubled_are_a_minute():

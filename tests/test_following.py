@@ -11,9 +11,9 @@ import pytest
 
 from batchrunner.commands.follow import _look
 from batchrunner.errors import UsageError
+from batchrunner.growth import Growth, remaining
 from batchrunner.outputs import checkpoint
 from batchrunner.outputs.lock import acquire
-from batchrunner.pace import Pace, remaining
 from batchrunner.status import Follower
 from tests.outputs.builders import FINAL, line
 from tests.test_run import (
@@ -107,13 +107,13 @@ def test_damaged_lines_are_passed_over(follower):
 
 
 def test_the_pace_is_that_of_the_last_looks():
-    pace = Pace(known=2.0)
+    growth = Growth(known=2.0)
 
-    assert pace.look(0.0, 100) == 2.0
-    assert pace.look(10.0, 150) == 5.0
-    assert pace.look(100.0, 150) == 0.0
-    assert pace.look(101.0, 10) == 2.0  # begun anew
-    assert pace.look(102.0, 20) == 10.0
+    assert growth.look(0.0, 100) == 2.0
+    assert growth.look(10.0, 150) == 5.0
+    assert growth.look(100.0, 150) == 0.0
+    assert growth.look(101.0, 10) == 2.0  # begun anew
+    assert growth.look(102.0, 20) == 10.0
 
 
 def test_the_rest_takes_as_long_as_the_pace_says():

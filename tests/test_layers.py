@@ -16,12 +16,12 @@ LAYERS = """
     errors values model terminal
 
     policy
-    policy.ratelimit policy.window policy.answer policy.verdict policy.discovery
+    policy.ratelimit policy.window policy.answer policy.choices policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.account policy.governor policy.budget policy.axis policy.pace
     policy.quota policy.region policy.tier policy.router policy.helm
 
-    endpoints tls rates deadline targets config ownership environment
+    endpoints tls rates deadline targets settings config ownership environment
 
     inputs
     inputs.strictness inputs.schema
@@ -59,18 +59,19 @@ LAYERS = """
 
     publishing
     telemetry.metrics telemetry.scraping telemetry.endpoint
-    pace verify status
+    growth verify status
     report.recall
 
     planning
-    planning.clock planning.spread planning.latency planning.sample planning.answers
+    planning.clock planning.spread planning.latency planning.sample planning.lengths
     planning.limits planning.earlier planning.service planning.rehearsal planning.forecast
     planning.changes planning.bottleneck planning.words planning.plan
 
     tables
     tables.digits tables.types tables.rows tables.schema tables.guess tables.defuse tables.draft
     tables.csv_writer tables.jsonl_writer tables.parquet_writer tables.formats
-    tables.answers tables.columns tables.input_rows
+    tables.reader tables.columns tables.input_rows
+    tables.exported tables.joining tables.refusals tables.batch_output
     intake export again meanings explanation explain
 
     doctor
@@ -89,7 +90,7 @@ LAYERS = """
     planning.probe planning.gather
 
     commands
-    commands.talk commands.simulate commands.run commands.results commands.export
+    commands.talk commands.simulate commands.sources commands.run commands.results commands.export
     commands.follow commands.explain commands.retry commands.doctor commands.plan commands.ctl
     commands.report
     cli.app cli.options cli.running cli.results cli.retrying cli.export cli.doctor cli.planning
@@ -168,7 +169,7 @@ def test_the_simulator_imports_nothing_else_of_the_package(name):
 def test_only_the_commands_know_the_simulator():
     users = [name for name in PROGRAM if set(internal_imports(name)) & set(SIMULATOR)]
 
-    assert users == ["commands.doctor", "commands.plan", "commands.run", "commands.simulate"]
+    assert users == ["commands.doctor", "commands.simulate", "commands.sources"]
 
 
 def test_the_package_itself_imports_nothing_until_it_is_asked():

@@ -3,13 +3,11 @@
 import csv
 import gzip
 import json
-import os
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
-from batchrunner.cli import main
 from batchrunner.simulator import prompt_digest
 
 pytestmark = pytest.mark.socket  # the simulator on the loopback address
@@ -35,22 +33,18 @@ EMBEDDING = {"url": "/v1/embeddings", "model": "text-embedding-3-small"}
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capfd):
+def run(front_door):
     """Run a Batch file on a scenario; returns exit code, summary, results and what was said."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
 
     def of(scenario, *kinds):
         Path("s.toml").write_text(scenario)
         lines = [batch_line(*one) for one in zip(PROMPTS, kinds * 10, strict=False)]
         Path("in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "in.jsonl", "--simulate", "s.toml", "--json", "--outage-wait", "3"])
-        out, err = capfd.readouterr()
+        code, out, err = front_door(
+            "run", "in.jsonl", "--simulate", "s.toml", "--json", "--outage-wait", "3"
+        )
         results = Path("in.results.jsonl").read_text().splitlines()
-        return ended.value.code, json.loads(out), [json.loads(line) for line in results], err
+        return code, json.loads(out), [json.loads(line) for line in results], err
 
     return of
 
@@ -116,15 +110,9 @@ ROWS = ["Where?", "Where? [[invalid]]", *CODES, "Where to?"]
 
 
 @pytest.fixture
-def command(run, capfd):  # noqa: ARG001 - the place is where it runs
+def command(front_door):
     """Run the command line; returns exit code, standard output and what was said."""
-
-    def of(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return ended.value.code, *capfd.readouterr()
-
-    return of
+    return front_door
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "responses"])

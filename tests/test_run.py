@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from batchrunner.cli import main
 from batchrunner.outputs.lock import acquire
 from batchrunner.simulator import prompt_digest
 
@@ -31,27 +30,15 @@ CANARY = b"canary"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
+def place(clean, tmp_path):  # noqa: ARG001 - it is where it is
     Path("swift.toml").write_text(SWIFT)
     return tmp_path
 
 
 @pytest.fixture
-def batchrunner(place, capfd):  # noqa: ARG001 - the place is where it runs
+def batchrunner(place, front_door):  # noqa: ARG001 - the place is where it runs
     """Run the command line; returns exit code, standard output and standard error."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return ended.value.code, out, err
-
-    return run
+    return front_door
 
 
 def write_jobs(path="in.jsonl", count=20, text="Say {} in French."):

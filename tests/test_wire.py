@@ -6,49 +6,20 @@ import gzip
 import os
 import resource
 import socket
-import ssl
 import tracemalloc
 from contextlib import AsyncExitStack, contextmanager
 
-import orjson
 import pytest
-import trustme
 
 from batchrunner import wire
 from batchrunner.faults import fault_of
-from batchrunner.model import Fault, FaultKind, Job, Reply
-from batchrunner.policy.verdict import Barred, Faulty, judge
+from batchrunner.model import Fault, FaultKind, Reply
+from batchrunner.policy.verdict import Faulty, judge
 from batchrunner.sdk import Template
-from batchrunner.targets import Target
-from batchrunner.tls import make_context
 from batchrunner.wire import AiohttpTransport, Wire
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.inputs.test_source import zstd
-
-SOCKET = pytest.mark.socket
-LONG, SHORT = 10.0, 0.2
-KEY = "canary-6f1d-0123456789"
-
-
-def job(model="gpt-4o", body=b'{"messages":[]}'):
-    return Job(0, "", "a", "/chat/completions", model, body)
-
-
-def target(endpoint, **more):
-    return Target(**{"name": "eastus", "endpoint": endpoint, "key": KEY} | more)
-
-
-async def send(endpoint, deadline=LONG, one=None, options=None, **more):
-    """One job to one region; ``options`` are those of the transport."""
-    async with AiohttpTransport(**options or {}) as transport:
-        sender = Wire({"eastus": target(endpoint, **more)}, transport, deadline)
-        return await sender.send("eastus", one or job())
-
-
-async def meet(behave, deadline=LONG, **options):
-    """What comes of a job that meets a server which behaves so."""
-    async with faulty(behave, **options) as server:
-        return await send(server.url, deadline)
+from tests.wiring import KEY, LONG, SHORT, SOCKET, job, meet, send, target
 
 
 def half_of(data):
@@ -76,7 +47,6 @@ HEADERS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 GZIPPED = gzip.compress(OK)
 PACKED = "content-encoding: gzip"
-
 BROKEN = {
     "closed before the reply": (says(then=Line.close), FaultKind.RESET),
     "reset before the reply": (says(then=Line.reset), FaultKind.RESET),
@@ -91,6 +61,8 @@ BROKEN = {
     "a huge header": (says(reply(OK, "200 OK", "x-big: " + "x" * 200_000)), FaultKind.PROTOCOL),
     "two lengths": (says(reply(OK, "200 OK", "content-length: 1")), FaultKind.PROTOCOL),
 }
+
+
 SILENT = {
     "silence": says(),
     "silence after the header": says(HEADERS),
@@ -255,149 +227,6 @@ async def test_a_port_that_accepts_nobody():
         outcome = await send(f"http://127.0.0.1:{full.getsockname()[1]}", SHORT)
 
     assert outcome.kind is FaultKind.TIMEOUT
-
-
-# --- whom to believe
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
-def certified(authority, name="127.0.0.1"):
-    """What a server shows as its name."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-@SOCKET
-async def test_a_certificate_of_a_trusted_authority_is_good_enough(authority, ca_file):
-    async with faulty(tls=certified(authority)) as server:
-        outcome = await send(server.url, options={"ca_file": ca_file})
-
-    assert outcome.body == OK
-    assert server.heard[0].headers["api-key"] == KEY
-
-
-UNTRUSTED = {
-    "an authority that nobody knows": ("127.0.0.1", False, "unable to get local issuer"),
-    "the name of another host": ("other.example", True, "not valid for '127.0.0.1'"),
-}
-
-
-@SOCKET
-@pytest.mark.parametrize("name", UNTRUSTED)
-async def test_who_cannot_prove_its_name_hears_nothing_and_is_not_asked_again(
-    name, authority, ca_file
-):
-    certificate, is_known, why = UNTRUSTED[name]
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the server's complaint
-    async with faulty(tls=certified(authority, certificate)) as server:
-        outcome = await send(server.url, options={"ca_file": ca_file if is_known else None})
-
-    assert outcome.kind is FaultKind.TLS
-    assert why in outcome.detail
-    assert outcome.detail.endswith("with --ca-file")
-    assert isinstance(judge(outcome), Barred)
-    assert server.heard == []
-
-
-@SOCKET
-@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\nNo TLS.", b"SSH-2.0-x\r\n"])
-async def test_a_port_that_does_not_speak_tls_is_not_asked_again(said):
-    async with faulty(says(said), mute=True) as server:
-        outcome = await send(server.url.replace("http", "https"))
-
-    assert outcome.kind is FaultKind.TLS
-    assert isinstance(judge(outcome), Barred)
-
-
-@SOCKET
-async def test_a_connection_that_ends_while_tls_begins_may_do_next_time():
-    async with faulty(says(then=Line.close), mute=True) as server:
-        outcome = await send(server.url.replace("http", "https"))
-
-    assert outcome.kind is FaultKind.CONNECT
-    assert isinstance(judge(outcome), Faulty)
-
-
-def test_old_versions_of_tls_are_not_spoken_and_nothing_goes_unverified(monkeypatch, tmp_path):
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    context = make_context()
-
-    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-    assert context.keylog_filename is None
-
-
-@SOCKET
-async def test_through_a_proxy_the_key_goes_to_the_region_alone(authority, ca_file):
-    """The proxy opens a tunnel to a host that only it can reach, and learns no more than that."""
-    asked = []
-
-    async def tunnel(line, heard):
-        asked.append(heard)
-        reader, writer = await asyncio.open_connection("127.0.0.1", region.port)
-        await line.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(carry(line.reader, writer), carry(reader, line.writer))
-
-    async def carry(source, goal):
-        while data := await source.read(65536):
-            goal.write(data)
-        goal.close()
-
-    async with (
-        faulty(tls=certified(authority, "eastus.openai.azure.com")) as region,
-        faulty(tunnel) as proxy,
-    ):
-        options = {"ca_file": ca_file, "proxy": f"http://user:word@127.0.0.1:{proxy.port}"}
-        outcome = await send("https://eastus.openai.azure.com/", options=options)
-
-    assert outcome.body == OK
-    assert [heard.line for heard in asked] == ["CONNECT eastus.openai.azure.com:443 HTTP/1.1"]
-    assert asked[0].headers["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
-    assert KEY not in str(asked)
-    assert region.heard[0].headers["api-key"] == KEY
-
-
-REFUSING = {
-    "wants another password": (says(reply(b"", "407 No")), "the proxy answers 407"),
-    "cannot reach the region": (says(reply(b"", "502 No")), "the proxy answers 502"),
-    "is no proxy": (says(b"garbage\r\n\r\n"), "Bad status line"),
-    "hangs up": (says(then=Line.close), "ServerDisconnectedError"),
-}
-
-
-@SOCKET
-@pytest.mark.parametrize("name", REFUSING)
-async def test_a_proxy_that_lets_nothing_through_is_a_fault_that_hides_its_password(name):
-    behave, why = REFUSING[name]
-    async with faulty(behave) as proxy:
-        options = {"proxy": f"http://me:pass%40word@127.0.0.1:{proxy.port}"}
-        outcome = await send("https://eastus.openai.azure.com/", options=options)
-
-    assert isinstance(judge(outcome), Faulty)
-    assert why in outcome.detail
-    assert "word" not in outcome.detail
-    assert proxy.heard[0].headers["proxy-authorization"] == "Basic bWU6cGFzc0B3b3Jk"
-
-
-@SOCKET
-async def test_a_proxy_is_not_used_within_this_machine():
-    async with faulty() as trap, faulty() as server:
-        outcome = await send(server.url, options={"proxy": trap.url})
-
-    assert outcome.body == OK
-    assert trap.connections == 0
 
 
 # --- this machine's own limits
@@ -576,292 +405,9 @@ async def test_cookies_and_proxies_change_nothing(monkeypatch):
         assert [("cookie" in heard.headers) for heard in server.heard] == [False, False]
 
 
-@SOCKET
-@pytest.mark.parametrize(
-    ("tail", "more", "path", "auth", "model"),
-    [
-        (
-            "",
-            {},
-            "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
-            "api-key",
-            "gpt-4o",
-        ),
-        (
-            "",
-            {"deployment": "a b/c?é%"},
-            "/openai/deployments/a%20b%2Fc%3F%C3%A9%25/chat/completions?api-version=2024-10-21",
-            "api-key",
-            "a b/c?é%",
-        ),
-        ("/openai/v1/", {}, "/openai/v1/chat/completions", "authorization", "gpt-4o"),
-        (
-            "/openai/v1/",
-            {"deployment": 'mi"ni'},
-            "/openai/v1/chat/completions",
-            "authorization",
-            'mi"ni',
-        ),
-        ("/v1", {"kind": "openai"}, "/v1/chat/completions", "authorization", "gpt-4o"),
-    ],
-    ids=["azure", "deployment", "v1", "v1 deployment", "openai"],
-)
-async def test_every_kind_of_region_gets_what_it_understands(tail, more, path, auth, model):
-    async with faulty() as server:
-        await send(
-            server.url + tail, one=job(body=b'{"messages":[{"a":"\xc3\xa9"}],"n":1}'), **more
-        )
-
-    (heard,) = server.heard
-    assert heard.line == f"POST {path} HTTP/1.1"
-    assert heard.headers[auth] in {KEY, f"Bearer {KEY}"}
-    assert list(orjson.loads(heard.body)) == ["model", "messages", "n"]
-    assert orjson.loads(heard.body) == {"model": model, "messages": [{"a": "é"}], "n": 1}
-    assert heard.headers["content-type"] == "application/json"
-    assert heard.headers["host"] == f"127.0.0.1:{server.port}"
-    assert int(heard.headers.get("x-stainless-retry-count", 0)) == 0
-    names = [name.lower() for name in heard.headers]
-    assert len(names) == len(set(names))
-
-
-@SOCKET
-async def test_a_region_with_a_token_sends_it_and_not_the_key():
-    async def token():
-        return "the-token"
-
-    async with faulty() as server, AiohttpTransport() as transport:
-        targets = {"eastus": target(server.url, auth="entra")}
-        await Wire(targets, transport, LONG, {"eastus": token}).send("eastus", job())
-
-    assert server.heard[0].headers["authorization"] == "Bearer the-token"
-    assert KEY not in str(server.heard)
-
-
-@SOCKET
-@pytest.mark.parametrize("token", ["", "two\r\nlines: x", None], ids=["empty", "lines", "none"])
-async def test_a_token_that_can_be_none_is_a_fault(token):
-    async def provide():
-        return token
-
-    async with faulty() as server, AiohttpTransport() as transport:
-        targets = {"eastus": target(server.url, auth="entra", key=None)}
-        outcome = await Wire(targets, transport, LONG, {"eastus": provide}).send("eastus", job())
-
-    assert isinstance(outcome, Fault)
-    assert server.heard == []
-
-
-@SOCKET
-async def test_a_provider_that_fails_is_a_fault_that_names_its_error():
-    async def fails():
-        raise PermissionError(f"no token for {KEY}")
-
-    async with AiohttpTransport() as transport:
-        targets = {"eastus": target("https://127.0.0.1:1", auth="entra", key=None)}
-        outcome = await Wire(targets, transport, LONG, {"eastus": fails}).send("eastus", job())
-
-    assert outcome.kind is FaultKind.CONNECT
-    assert outcome.detail.endswith("PermissionError")
-
-
 async def test_a_transport_must_be_entered():
     with pytest.raises(RuntimeError, match="before it is entered"):
         await AiohttpTransport().post(Template("http://127.0.0.1", {}, b"{"), b"", LONG)
-
-
-class Recording:
-    """A transport that answers at once and remembers what it was given."""
-
-    def __init__(self):
-        self.sent = []
-
-    async def post(self, template, body, deadline):
-        self.sent.append((template, body, deadline))
-        return Reply(200, {}, OK)
-
-
-@pytest.fixture
-def builds(monkeypatch):
-    """Every template that was built. The SDK takes a second and a thread: here it takes a second.
-
-    A virtual clock knows no threads, so the SDK has a stand-in.
-    """
-    made = []
-
-    async def build(region, path, model, token=None):
-        await asyncio.sleep(1)
-        said = await token() if token else ""
-        made.append((region.name, path, model, said))
-        return Template(f"{region.name} {model} {said}", {}, b'{"model":"%b",' % model.encode())
-
-    monkeypatch.setattr(wire, "make_template", build)
-    return made
-
-
-def virtual(token=None, deadline=LONG):
-    regions = {name: target("https://a", name=name) for name in ("eastus", "westus")}
-    return Wire(regions, Recording(), deadline, {"eastus": token} if token else {})
-
-
-async def test_two_hundred_jobs_at_once_share_one_template(builds):
-    sender = virtual()
-    outcomes = await asyncio.gather(*(sender.send("eastus", job()) for _ in range(200)))
-
-    assert [outcome.status for outcome in outcomes] == [200] * 200
-    assert builds == [("eastus", "/chat/completions", "gpt-4o", "")]
-    assert len({id(template) for template, *_ in sender.transport.sent}) == 1
-
-
-async def test_every_region_and_model_has_its_own_template(builds):
-    sender = virtual()
-    for region, model in [("eastus", "a"), ("westus", "a"), ("eastus", "b"), ("eastus", "a")]:
-        await sender.send(region, job(model))
-
-    assert [(region, model) for region, _, model, _ in builds] == [
-        ("eastus", "a"),
-        ("westus", "a"),
-        ("eastus", "b"),
-    ]
-    assert [template.url for template, *_ in sender.transport.sent] == [
-        "eastus a ",
-        "westus a ",
-        "eastus b ",
-        "eastus a ",
-    ]
-
-
-@pytest.mark.usefixtures("builds")
-async def test_the_body_is_the_jobs_own_bytes_behind_the_model():
-    sender = virtual()
-    await sender.send("eastus", job("gpt-4o", b'{"messages": [ 1.50 ],  "x":1e400}'))
-
-    ((_, body, deadline),) = sender.transport.sent
-    assert body == b'{"model":"gpt-4o","messages": [ 1.50 ],  "x":1e400}'
-    assert deadline == LONG
-
-
-async def test_a_template_with_a_key_lives_for_ever(builds):
-    sender = virtual()
-    await sender.send("eastus", job())
-    await asyncio.sleep(1e6)
-    await sender.send("eastus", job())
-
-    assert len(builds) == 1
-
-
-class Tokens:
-    def __init__(self):
-        self.given = 0
-
-    async def __call__(self):
-        self.given += 1
-        return str(self.given)
-
-
-async def test_a_template_with_a_token_is_built_again_when_its_life_is_over(builds):
-    sender = virtual(Tokens())
-    await sender.send("eastus", job())  # built at 0, there at 1
-    await asyncio.sleep(wire.TOKEN_LIFE - 1.5)
-    await sender.send("eastus", job())
-    assert len(builds) == 1
-    await asyncio.sleep(1)
-    await asyncio.gather(*(sender.send("eastus", job()) for _ in range(200)))
-
-    assert [said for *_, said in builds] == ["1", "2"]
-    urls = [template.url for template, *_ in sender.transport.sent]
-    assert urls == ["eastus gpt-4o 1"] * 2 + ["eastus gpt-4o 2"] * 200
-
-
-class Suspicious(Recording):
-    """Takes no token but the ``wanted`` one."""
-
-    def __init__(self, wanted):
-        super().__init__()
-        self.wanted = wanted
-
-    async def post(self, template, body, deadline):
-        await super().post(template, body, deadline)
-        return Reply(200 if template.url.endswith(self.wanted) else 401, {}, OK)
-
-
-@pytest.mark.parametrize(("wanted", "status"), [("2", 200), ("7", 401)])
-async def test_a_refused_token_is_replaced_once(builds, wanted, status):
-    sender = virtual(Tokens())
-    sender.transport = Suspicious(wanted)
-
-    outcome = await sender.send("eastus", job())
-
-    assert outcome.status == status
-    assert [said for *_, said in builds] == ["1", "2"]
-    assert len(sender.transport.sent) == 2
-
-
-async def test_a_refused_key_is_not_sent_again(builds):
-    sender = virtual()
-    sender.transport = Suspicious("2")
-
-    assert (await sender.send("eastus", job())).status == 401
-    assert len(builds) == len(sender.transport.sent) == 1
-
-
-@pytest.mark.usefixtures("builds")
-async def test_a_provider_that_failed_is_asked_again():
-    answers = iter([OSError("no network"), "a token"])
-
-    async def sometimes():
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    sender = virtual(sometimes)
-    first, second = [await sender.send("eastus", job()) for _ in range(2)]
-
-    assert first == Fault(FaultKind.CONNECT, "no request could be prepared: OSError")
-    assert second.status == 200
-
-
-async def test_what_is_prepared_ahead_is_built_once_and_sends_nothing(builds):
-    sender = virtual()
-    prepared = [await sender.prepare("eastus", job()) for _ in range(2)]
-
-    assert prepared == [None, None]
-    assert sender.transport.sent == []
-    assert (await sender.send("eastus", job())).status == 200
-    assert len(builds) == len(sender.transport.sent) == 1
-
-
-@pytest.mark.usefixtures("builds")
-async def test_what_cannot_be_prepared_is_a_fault_and_sends_nothing():
-    async def never():
-        raise OSError
-
-    sender = virtual(never)
-
-    assert (await sender.prepare("eastus", job())).detail.endswith("prepared: OSError")
-    assert sender.transport.sent == []
-
-
-@pytest.mark.usefixtures("builds")
-async def test_a_provider_that_never_answers_is_ended_by_the_deadline():
-    sender = virtual(asyncio.Event().wait)
-    sent = [sender.send("eastus", job()) for _ in range(50)]
-    outcomes = await asyncio.gather(*sent)
-
-    assert set(outcomes) == {Fault(FaultKind.TIMEOUT, "no token in time")}
-    assert asyncio.get_running_loop().time() == LONG
-
-
-async def test_who_is_cancelled_while_preparing_leaves_it_to_the_next(builds):
-    sender = virtual()
-    first = asyncio.ensure_future(sender.send("eastus", job()))
-    second = asyncio.ensure_future(sender.send("eastus", job()))
-    await asyncio.sleep(0.5)
-    first.cancel()
-
-    assert (await second).status == 200
-    assert first.cancelled()
-    assert len(builds) == 1
 
 
 async def test_a_refused_connection_leaves_no_circle_that_holds_the_body():

@@ -34,11 +34,7 @@ def doctor(  # noqa: PLR0913 - an option each
 
     Exit codes: 0 every region works; 1 some do not; 8 none does.
     """
-    given = dict(locals())
-    for name in ("env_file", "config", "simulate", "json"):
-        del given[name]
-    from ..commands.doctor import Sources, doctor_command  # --help must not wait for it
+    sources, given = options.taken(locals())
+    from ..commands.doctor import doctor_command  # --help must not wait for it
 
-    options.refuse_password(proxy)
-    options.refuse_together(simulate, config, env_file)
-    raise typer.Exit(doctor_command(Sources(env_file, config, simulate), given, as_json=json))
+    raise typer.Exit(doctor_command(sources, given, as_json=json))

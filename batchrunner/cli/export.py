@@ -73,7 +73,7 @@ def export(  # noqa: PLR0913 - an option each
     (see --partial); 4 not the results of this input; 5 damaged.
     """
     from ..commands.export import export_batch_command, export_command
-    from ..export import Wanted
+    from ..tables.exported import Wanted
     from ..tables.formats import target
 
     wanted = Wanted(

@@ -1,11 +1,15 @@
 """The options that several commands share: a name, a type and a sentence each."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..commands.sources import Sources
 
 
 def local(name: str) -> Path:
@@ -218,14 +222,23 @@ Results = Annotated[
 ]
 
 
-def refuse_together(simulate: str | None, config: Path | None, env_file: Path | None) -> None:
-    """UsageError where two sources of regions are named."""
-    if simulate is not None and (config is not None or env_file is not None):
+def taken(arguments: Mapping[str, Any]) -> tuple["Sources", dict[str, Any]]:
+    """Where the regions of a command are named, and its settings, out of all its arguments.
+
+    UsageError where two sources are named, or a password would show.
+    """
+    from ..commands.sources import Sources  # --help must not wait for it
+    from ..settings import OPTIONS
+
+    _refuse_password(arguments["proxy"])
+    sources = Sources(arguments["env_file"], arguments["config"], arguments["simulate"])
+    if sources.scenario is not None and (sources.config or sources.env):
         raise UsageError("--simulate brings its own regions: leave out --config and --env-file")
+    return sources, {name: arguments[name] for name in OPTIONS if name in arguments}
 
 
-def refuse_password(proxy: str | None) -> None:
-    """UsageError where an option would show a password to every user of the machine."""
+def _refuse_password(proxy: str | None) -> None:
+    """Every user of the machine would see it."""
     if proxy is not None and "@" in proxy:
         raise UsageError(
             "--proxy: whoever lists processes could read its password: set BATCHRUNNER_PROXY"

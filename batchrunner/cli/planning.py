@@ -70,16 +70,11 @@ def plan(  # noqa: PLR0913 - an option each
     """Say what `run` would take with the same options: time, tokens, cost. Sends nothing,
     except to the simulator and with --probe. Exit code 2: the run could not start.
     """  # noqa: D205 - it is the help text
-    given = dict(locals())
-    for name in ("input_", "output", "env_file", "config", "simulate", "json", "quiet"):
-        del given[name]
-    del given["like"], given["probe"]
-    from ..commands.plan import plan_command
-    from ..commands.run import Files
+    sources, given = options.taken(locals())
+    from ..commands.plan import plan_command  # --help must not wait for it
+    from ..commands.sources import Files
     from ..planning.gather import Wanted
 
-    options.refuse_password(proxy)
-    options.refuse_together(simulate, config, env_file)
-    files = Files(input_, output, env_file, config, simulate)
+    files = Files(input_, output, sources)
     wanted = Wanted(input_, output, like, probes=probe or simulate is not None)
     raise typer.Exit(plan_command(files, wanted, given, as_json=json, quiet=quiet))

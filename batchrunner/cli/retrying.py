@@ -56,17 +56,8 @@ def retry(  # noqa: PLR0913 - an option each
     quiet: options.Quiet = False,
 ) -> None:
     """Run failed jobs of OUTPUT again, all or a selection; asks what was asked before."""
-    given = dict(locals())
-    for name in (
-        *("output", "only", "input_", "dry_run"),
-        *("env_file", "config", "simulate", "json", "quiet"),
-    ):
-        del given[name]
+    sources, given = options.taken(locals())
     from ..commands.retry import Which, retry_command  # --help must not wait for it
-    from ..commands.run import Files
 
-    options.refuse_password(proxy)
-    options.refuse_together(simulate, config, env_file)
     which = Which(output, only or (), input_, dry_run)
-    files = Files("", None, env_file, config, simulate)
-    raise typer.Exit(retry_command(which, files, given, as_json=json, quiet=quiet))
+    raise typer.Exit(retry_command(which, sources, given, as_json=json, quiet=quiet))

@@ -68,14 +68,11 @@ def run(  # noqa: PLR0913 - an option each
     quiet: options.Quiet = False,
 ) -> None:
     """Answer every prompt of INPUT. The same command again resumes."""
-    given = dict(locals())
-    for name in ("input_", "output", "env_file", "config", "simulate", "json", "quiet"):
-        del given[name]
-    from ..commands.run import Files, run_command  # --help must not wait for it
+    sources, given = options.taken(locals())
+    from ..commands.run import run_command  # --help must not wait for it
+    from ..commands.sources import Files
 
-    options.refuse_password(proxy)
-    options.refuse_together(simulate, config, env_file)
-    files = Files(input_, output, env_file, config, simulate)
+    files = Files(input_, output, sources)
     raise typer.Exit(run_command(files, given, as_json=json, quiet=quiet))
 
 

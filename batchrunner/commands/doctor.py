@@ -1,14 +1,13 @@
 """One tiny call to every region, and what came of it."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ..config import Settings, read_settings, require_targets
+from ..config import Settings, require_targets
 from ..doctor.asking import MOST_CALLS, USUAL_TOKENS
 from ..doctor.cautions import cautions
 from ..doctor.findings import Findings
@@ -21,25 +20,16 @@ from ..endpoints import shown
 from ..environment import is_trusted, load_settings, read_toml
 from ..errors import ConfigError
 from ..inputs.request import ENDPOINTS
-from ..targets import OPENAI, Target
+from ..targets import OPENAI
 from ..views import checkup
-from .simulate import scenario_of
+from .sources import Sources, simulated
 from .talk import say, tell
 
 if TYPE_CHECKING:
-    from ..simulator.scenario import OpenAI, Region
+    from ..simulator.scenario import OpenAI, Region, Scenario
 
 COMMON = "gpt-4o-mini"
 TIMEOUT = 20.0  #: seconds; a run's patience is not wanted here
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The files that name regions, as the command line names them."""
-
-    env: Path | None
-    config: Path | None
-    scenario: str | None  #: None: no simulator; empty: the scenario of the package
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +87,25 @@ async def _configured(sources: Sources, given: Mapping[str, Any]) -> AsyncIterat
     if sources.scenario is None:
         yield _from_files(sources, given)
         return
-    from ..simulator.server import serve
+    async with simulated(sources.scenario, given) as (settings, simulation):
+        names = named(settings.targets, names_of(simulation.environ(), {}))
+        asked = _asked(settings, simulation.simulator.scenario)
+        yield _Configured(asked, names, Surroundings())
 
-    scenario = scenario_of(sources.scenario)
-    async with serve(scenario) as simulation:
-        environ = simulation.environ()
-        settings = read_settings(given, environ, {})
-        names = named(settings.targets, names_of(environ, {}))
-        if settings.model is None:
-            asked = {region.name: _first_of(region) for region in scenario.regions}
-            asked[OPENAI] = _first_of(scenario.openai)
-            settings = settings.model_copy(update={"targets": _asked(settings.targets, asked)})
-        yield _Configured(settings, names, Surroundings())
+
+def _asked(settings: Settings, scenario: "Scenario") -> Settings:
+    """Every region is asked for a deployment that it has, where no model is named."""
+    if settings.model is not None:
+        return settings
+    first = {region.name: _first_of(region) for region in scenario.regions}
+    first[OPENAI] = _first_of(scenario.openai)
+    targets = [t.model_copy(update={"deployment": first[t.name]}) for t in settings.targets]
+    return settings.model_copy(update={"targets": tuple(targets)})
 
 
 def _first_of(simulated: "Region | OpenAI | None") -> str:
     """A deployment that a scenario has; where it takes any name, that of a common model."""
     return next((n for n in simulated.deployments if n != "*"), COMMON) if simulated else COMMON
-
-
-def _asked(targets: Iterable[Target], deployments: Mapping[str, str]) -> tuple[Target, ...]:
-    """The same regions, each with what it is asked for."""
-    return tuple(t.model_copy(update={"deployment": deployments[t.name]}) for t in targets)
 
 
 def _from_files(sources: Sources, given: Mapping[str, Any]) -> _Configured:

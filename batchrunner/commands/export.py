@@ -9,8 +9,10 @@ from pathlib import Path
 import anyio
 
 from ..errors import Interrupted, UsageError
-from ..export import Exported, Wanted, export, export_batch
+from ..export import export
 from ..signals import listening
+from ..tables.batch_output import export_batch
+from ..tables.exported import Exported, Wanted
 from ..tables.parquet_writer import pyarrow
 from ..views.findings import export_lines
 from .talk import say

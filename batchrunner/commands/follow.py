@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 
 from ..errors import UsageError
+from ..growth import Growth, remaining
 from ..outputs.lock import holder
-from ..pace import Pace, remaining
 from ..status import Follower
 from ..summary import Summary
 from ..views.following import Look
@@ -35,13 +35,13 @@ def follow_command(output: Path, every: float, *, as_json: bool) -> int:
 
 def _looks(follower: Follower, every: float) -> Iterator[Look]:
     """One after the other, the last one when nobody writes any more."""
-    pace: Pace | None = None
+    growth: Growth | None = None
     while True:
         if (found := _look(follower)) is not None:
             summary, writer = found
             done, total = summary.progress.done, summary.progress.total
-            pace = pace or Pace(done / summary.wall_s if summary.wall_s else 0.0)
-            rate = pace.look(time.monotonic(), done)
+            growth = growth or Growth(done / summary.wall_s if summary.wall_s else 0.0)
+            rate = growth.look(time.monotonic(), done)
             yield Look(summary, writer, rate, remaining(total - done, rate))
             if writer is None:
                 return

@@ -9,9 +9,7 @@ from typing import Any
 
 import anyio
 
-from ..config import Settings, read_settings
 from ..deadline import seconds_until
-from ..environment import load_settings
 from ..errors import InputError
 from ..inputs.opening import refuse_shape
 from ..planning.gather import Wanted, gather
@@ -19,8 +17,7 @@ from ..planning.plan import Plan, make_plan
 from ..planning.rehearsal import World
 from ..planning.sample import Sample
 from ..views.plan import plan_lines, plan_screen
-from .run import Files
-from .simulate import scenario_of
+from .sources import Files, configured
 from .talk import say, tell
 
 LONG = 3.0  #: seconds after which somebody may wonder
@@ -47,12 +44,7 @@ def plan_command(
 async def _gathered(
     files: Files, wanted: Wanted, options: Mapping[str, Any]
 ) -> tuple[World, Sample, list[str]]:
-    if files.scenario is None:
-        return await gather(wanted, load_settings(options, files.env, files.config))
-    from ..simulator.server import serve
-
-    async with serve(scenario_of(files.scenario)) as simulation:
-        settings: Settings = read_settings(options, simulation.environ(), {})
+    async with configured(files.sources, options) as (settings, _):
         return await gather(wanted, settings)
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..again import Again, again
+from ..again import again
 from ..selection import Selection
 from ..views.findings import again_lines
-from .run import Files, run_command
+from .run import run_command
+from .sources import Files, Sources
 from .talk import say, tell
 
 
@@ -23,7 +24,7 @@ class Which:
 
 
 def retry_command(
-    which: Which, files: Files, options: Mapping[str, Any], *, as_json: bool, quiet: bool
+    which: Which, sources: Sources, options: Mapping[str, Any], *, as_json: bool, quiet: bool
 ) -> int:
     """Run a selection of failed jobs again; returns the exit code.
 
@@ -40,8 +41,5 @@ def retry_command(
     if not quiet:
         for line in again_lines(found):
             tell(line)
-    return run_command(_named(files, found), options, as_json=as_json, quiet=quiet, again=found)
-
-
-def _named(files: Files, found: Again) -> Files:
-    return Files(found.input, str(found.output), files.env, files.config, files.scenario)
+    files = Files(found.input, str(found.output), sources)
+    return run_command(files, options, as_json=as_json, quiet=quiet, again=found)

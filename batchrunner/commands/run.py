@@ -4,8 +4,7 @@ import gc
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,33 +12,21 @@ import orjson
 
 from ..again import Again
 from ..batch import run_async
-from ..config import Settings, read_settings
+from ..config import Settings
 from ..endpoints import shown
-from ..environment import load_settings
 from ..errors import UsageError
 from ..inputs.opening import refuse_shape
 from ..summary import Summary
 from ..views import log
 from ..views.ending import show
 from ..views.progress import watching
-from .simulate import scenario_of
+from .sources import Files, configured
 from .talk import complain, tell
 
 #: Objects more than at the collector's last search that make it search again. What a job is made
 #: of is freed as soon as nobody refers to it; the usual 700 are exceeded whenever some requests
 #: set out together, and the search took six of a hundred instructions of a run.
 YOUNG = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """The files that a run is about, as the command line names them."""
-
-    input: str
-    output: str | None
-    env: Path | None
-    config: Path | None
-    scenario: str | None  #: None: no simulator; empty: the scenario of the package
 
 
 def run_command(
@@ -51,41 +38,10 @@ def run_command(
     again: Again | None = None,
 ) -> int:
     """Run the jobs of a file, or only those of ``again``; returns the exit code."""
-
-    async def answer(settings: Settings) -> Summary:
-        if settings.log_format == "json":
-            log.begin()
-        _tell_proxy(settings)
-        settings = settings if again is None else again.settings(settings)
-        has_schema = settings.schema_file or settings.answer_schema
-        if options.get("max_reasks") is not None and not has_schema:
-            raise UsageError(
-                "--max-reasks is for answers that break a schema: add --schema, or leave it out"
-            )
-        with watching(quiet=quiet) as watch:
-            return await run_async(
-                files.input,
-                files.output,
-                settings,
-                watch=watch,
-                tell=(lambda _: None) if quiet else tell,
-                catch_signals=True,
-                again=None if again is None else again.selection,
-            )
-
-    async def main() -> tuple[Summary, dict[str, Any]]:
-        if files.scenario is None:
-            settings = load_settings(options, files.env, files.config)
-            return await answer(settings), {}
-        from ..simulator.server import serve
-
-        async with serve(scenario_of(files.scenario)) as simulation:
-            summary = await answer(read_settings(options, simulation.environ(), {}))
-            return summary, {"simulator": simulation.statistics()}
-
     refuse_shape(files.input, options)
     gc.set_threshold(YOUNG)
-    summary, extra = anyio.run(main, backend_options={"use_uvloop": True})
+    run = partial(_run, files, options, quiet=quiet, again=again)
+    summary, extra = anyio.run(run, backend_options={"use_uvloop": True})
     with suppress(OSError):  # who stopped reading does not change how the run ended
         _tell_end(summary, quiet=quiet)
         if as_json:
@@ -93,6 +49,38 @@ def run_command(
             sys.stdout.buffer.write(orjson.dumps(summary.as_json() | extra) + b"\n")
             sys.stdout.buffer.flush()
     return summary.exit_code
+
+
+async def _run(
+    files: Files, options: Mapping[str, Any], *, quiet: bool, again: Again | None
+) -> tuple[Summary, dict[str, Any]]:
+    """The run, and what the simulator has seen of it."""
+    async with configured(files.sources, options) as (settings, simulation):
+        if settings.log_format == "json":
+            log.begin()
+        _tell_proxy(settings)
+        asked = settings if again is None else again.settings(settings)
+        _check_reasks(options, asked)
+        with watching(quiet=quiet) as watch:
+            summary = await run_async(
+                files.input,
+                files.output,
+                asked,
+                watch=watch,
+                tell=(lambda _: None) if quiet else tell,
+                catch_signals=True,
+                again=None if again is None else again.selection,
+            )
+        return summary, {"simulator": simulation.statistics()} if simulation else {}
+
+
+def _check_reasks(options: Mapping[str, Any], settings: Settings) -> None:
+    """UsageError for an option that means nothing without a schema."""
+    has_schema = settings.schema_file or settings.answer_schema
+    if options.get("max_reasks") is not None and not has_schema:
+        raise UsageError(
+            "--max-reasks is for answers that break a schema: add --schema, or leave it out"
+        )
 
 
 def _tell_end(summary: Summary, *, quiet: bool) -> None:

@@ -1,7 +1,8 @@
 """The embedded simulator, for the commands that can do without real regions."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from ..simulator import Scenario  # a run on real regions needs no server
 
 
-def simulate_command(scenario: Path | None, port: int, announce: Any) -> None:
+def simulate_command(scenario: Path | None, port: int, announce: Callable[[str], None]) -> None:
     """Serve a scenario until interrupted."""
     from ..simulator.server import PortError, serve_forever
 

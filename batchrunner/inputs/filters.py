@@ -151,7 +151,7 @@ def _listed(change: Callable[[Sequence[Any]], Any]) -> Callable[..., Any]:
 
 
 @pass_context
-def _sort(context: Context, value: Any, reverse: Any = False) -> list[Any]:  # noqa: FBT002
+def _sort(context: Context, value: Any, reverse: Any = False) -> list[Any]:  # noqa: FBT002 - templates give it by its place
     items = _items(context, value)
     for item in items:
         budget_of(context).look(item)
@@ -178,7 +178,7 @@ def _end(number: int) -> Callable[..., Any]:
     return end
 
 
-def _default(value: Any, instead: Any = "", or_empty: Any = False) -> Any:  # noqa: FBT002
+def _default(value: Any, instead: Any = "", or_empty: Any = False) -> Any:  # noqa: FBT002 - templates give it by its place
     """``instead`` of what is missing; with ``or_empty`` of null and empty texts as well."""
     return instead if isinstance(value, Undefined) or (or_empty and not value) else value
 

@@ -176,24 +176,24 @@ def _of_row(node: nodes.Node | None) -> str | None:
 class _Paying(NodeTransformer):
     """Lets loops, comparisons and the making of texts pay."""
 
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802  # Jinja2's name
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja2's name
         self.generic_visit(node)
         node.iter = _filtered(node.iter, TAKE_TURNS)
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja2's name
         self.generic_visit(node)
         first, *others = node.nodes
         return _filtered(first, CONCAT, *others)
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802 - Jinja2's name
         self.generic_visit(node)
         node.expr = _filtered(node.expr, LOOKED)
         for operand in node.ops:
             operand.expr = _filtered(operand.expr, LOOKED)
         return node
 
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802 - Jinja2's name
         self.generic_visit(node)
         if not isinstance(node.arg, nodes.Slice):
             return node

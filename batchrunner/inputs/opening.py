@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from ..errors import UsageError
 from .csvfile import CsvFile
@@ -16,7 +16,8 @@ from .source import Source
 
 __all__ = ["PLAIN", "Column", "Lines", "Shape", "open_lines"]
 
-_CSV = frozenset({".csv", ".tsv"})
+Form = Literal["csv", "parquet", "jsonl"]
+_FORMS: Mapping[str, Form] = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 
 
 class Lines(Protocol):
@@ -48,11 +49,16 @@ class Lines(Protocol):
         """The next ones, at least one; only a few of all are ever held."""
 
 
+def form_of(name: str) -> Form:
+    """How a file of this name is written, packed or not; what is no table is lines of JSON."""
+    return _FORMS.get(Path(bare(name)).suffix.lower(), "jsonl")
+
+
 def refuse_shape(name: str, options: Mapping[str, object]) -> None:
     """UsageError for options that say how a CSV file is written, where ``name`` is none."""
     given = [key for key in ("delimiter", "encoding") if options.get(key) is not None]
     known = file_name(name) if is_remote(name) else name
-    if given and name != "-" and Path(bare(known)).suffix.lower() not in _CSV:
+    if given and name != "-" and form_of(known) != "csv":
         raise UsageError(
             f"--{given[0]} says how a CSV or TSV file is written, and the name of the input ends "
             "in neither: leave it out, or rename the input"
@@ -64,10 +70,10 @@ def open_lines(path: Path, shape: Shape = PLAIN) -> Lines:
 
     ``shape`` is what is known of a CSV file; the rest is found out.
     """
-    match Path(bare(path.name)).suffix.lower():
-        case suffix if suffix in _CSV:
+    match form_of(path.name):
+        case "csv":
             return Rows(path, shape, CsvFile)
-        case ".parquet":
+        case "parquet":
             return Rows(path, shape, ParquetFile)
-        case _:
+        case "jsonl":
             return Source(path)

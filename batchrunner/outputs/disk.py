@@ -139,12 +139,10 @@ _REMEDIES = {
     errno.EIO: "look at the kernel's messages and check the disk",
     errno.EROFS: "make the file system writable",
 }
+_AGAIN = "run the same command again: it goes on where it stopped"
 
 
-def disk_error(doing: str, path: Path, error: OSError) -> DiskError:
-    """The same error in the user's words, with what to do."""
+def disk_error(doing: str, path: Path, error: OSError, *, then: str = _AGAIN) -> DiskError:
+    """The same error in the user's words, with what to do first, and ``then``."""
     remedy = _REMEDIES.get(error.errno or 0, "check the disk")
-    return DiskError(
-        f"cannot {doing} {path}: {error.strerror or error}; {remedy}, "
-        "then run the same command again: it goes on where it stopped"
-    )
+    return DiskError(f"cannot {doing} {path}: {error.strerror or error}; {remedy}, then {then}")

@@ -17,7 +17,7 @@ from .lines import check
 from .recovery import Known, Recovered, recover
 from .results_file import tail
 from .tape import Tape
-from .writer import Durability, Pace, Writer
+from .writer import Care, Durability, Writer
 
 ROOM = 64 << 20  #: bytes that should be free before anything more is paid for
 
@@ -35,14 +35,14 @@ class Journal:
     promise is taken *before* the sync: ``offset = journal.appended``, then ``await sync()``.
     """
 
-    def __init__(self, path: Path, recovered: Recovered, pace: Pace, disk: Disk = DISK) -> None:
+    def __init__(self, path: Path, recovered: Recovered, care: Care, disk: Disk = DISK) -> None:
         self.path = path
         self.recovered = recovered
         self.done = recovered.done
         self.appended = recovered.size  #: length of the file once everything appended is written
         self._disk = disk
         self._tape = Tape(path, recovered.fd, recovered.size, disk)
-        self._writer = Writer(self._tape, pace)
+        self._writer = Writer(self._tape, care)
         self._thread: threading.Thread | None = None
         self._closed = False
         self._sizes = Counter[int]()  #: of the lines of this run, by their number of bits
@@ -69,8 +69,8 @@ class Journal:
             repair=repair,
             before_compaction=before_compaction,
         )
-        pace = Pace(durability=durability, disk_wait=disk_wait)
-        return cls(path, recover(path, known, disk), pace, disk)
+        care = Care(durability=durability, disk_wait=disk_wait)
+        return cls(path, recover(path, known, disk), care, disk)
 
     @property
     def records(self) -> int:

@@ -34,11 +34,11 @@ import orjson
 from ..model import Attempt, Failure, Job, Reply, Result
 
 MAX_LINE = 64 << 20  #: bytes; a longer line is neither written nor read
-MAX_ORDINAL = 10**10 - 1  #: what a reader may be asked to make room for
 SHORTEST = 0.001  #: seconds; who waited less for an attempt did not wait
 EXCERPT = 2_000  #: characters kept of a body that is not JSON
 
 START = b'{"i":'  #: what every line begins with
+# ten digits of an ordinal are the most that a reader may be asked to make room for
 _HEAD = re.compile(rb'\{"i":(0|[1-9][0-9]{0,9}),"fp":"([0-9a-f]{16})",')
 _LINE_END = re.compile(rb"[\r\n]\s*")
 _REQUEST = re.compile(

@@ -1,7 +1,8 @@
-"""Small files that are replaced whole: whoever looks sees the old one or the new one."""
+"""Files that are replaced whole: whoever looks sees the old one or the new one."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .disk import DISK, NEW, Disk, sibling, write_all
@@ -10,30 +11,36 @@ from .disk import DISK, NEW, Disk, sibling, write_all
 def publish(path: Path, content: bytes, disk: Disk = DISK) -> None:
     """Put ``content`` under the name ``path``, durably and at one stroke.
 
-    1. write all of it to ``path.tmp``, a new file;
+    One publisher of a path at a time: the holder of the output's lock. Raises what
+    ``replacement`` does.
+    """
+    with replacement(path, sibling(path, ".tmp"), disk) as fd:
+        write_all(disk, fd, content)
+
+
+@contextmanager
+def replacement(path: Path, draft: Path, disk: Disk = DISK) -> Iterator[int]:
+    """A new file to read and write, which has the name ``path`` once the block has ended well.
+
+    1. all of it is written to ``draft``, a new file that only its owner can read;
     2. fsync, or the name could outlive the content;
     3. rename, which readers see at once or not at all;
     4. fsync the directory, or the old name could come back.
 
-    On failure the old file stays, the temporary one goes, and ``OSError`` is raised. One
-    publisher of a path at a time: the holder of the output's lock.
+    Where anything goes wrong the old file stays, the draft goes, and ``OSError`` is raised, or
+    what the block raised.
     """
-    draft = sibling(path, ".tmp")
-    disk.unlink(draft)  # of a run that was killed at it
-    fd = disk.open(draft, os.O_WRONLY | NEW)
+    disk.unlink(draft)  # of a process that was killed at it
+    fd = disk.open(draft, os.O_RDWR | NEW)
     try:
-        _fill(fd, content, disk)
+        try:
+            yield fd
+            disk.fsync(fd)
+        finally:
+            disk.close(fd)
         disk.replace(draft, path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             disk.unlink(draft)
         raise
     disk.fsync_directory(path.parent)
-
-
-def _fill(fd: int, content: bytes, disk: Disk) -> None:
-    try:
-        write_all(disk, fd, content)
-        disk.fsync(fd)
-    finally:
-        disk.close(fd)

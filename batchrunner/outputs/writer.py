@@ -52,7 +52,7 @@ class Timer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Care:
     """How safe, and how patient."""
 
     durability: Durability = "normal"
@@ -85,12 +85,12 @@ class Writer:
     ``run`` is the body of the thread.
     """
 
-    def __init__(self, tape: Tape, pace: Pace, new_group: Callable[[], Group] = Group) -> None:
+    def __init__(self, tape: Tape, care: Care, new_group: Callable[[], Group] = Group) -> None:
         self.stalled: str | None = None  #: why nothing can be written at the moment
         self.death: BaseException | None = None  #: why nothing will be written any more
         self._tape = tape
-        self._pace = pace
-        self._timer = pace.timer
+        self._care = care
+        self._timer = care.timer
         self._new_group = new_group
         self._lock = threading.Lock()  # guards the queue, and its groups until they are taken
         self._work = threading.Event()
@@ -172,7 +172,7 @@ class Writer:
             self._write(group)
             self._unsynced.lines += len(group.lines)
             self._unsynced.bytes += group.size
-        if group.sync or self._pace.durability == "strict":
+        if group.sync or self._care.durability == "strict":
             self._sync()
         group.settle(None)
 
@@ -196,14 +196,14 @@ class Writer:
         if (
             error.errno not in PASSING
             or self._hurry.is_set()
-            or waited > self._pace.disk_wait - EPSILON
+            or waited > self._care.disk_wait - EPSILON
         ):
             raise fatal from error
         self.stalled = f"cannot write {self._tape.path}: {error.strerror}; trying again"
         self._timer.wait(self._hurry, RETRY_SECONDS)
 
     def _wait_for_sync(self) -> float | None:
-        if self._pace.durability == "process":
+        if self._care.durability == "process":
             return None
         return self._unsynced.wait(self._timer.now())
 

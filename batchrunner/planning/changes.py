@@ -76,7 +76,7 @@ def _shorter(world: World, caps: Mapping[int | None, int]) -> Iterator[Change]:
     if not given:
         return
     most, upto = max(given), "up to " if len(given) > 1 else ""
-    seen = world.answers.quantile(0.99)
+    seen = world.lengths.quantile(0.99)
     if seen is None:
         half = f"max_tokens {most // 2:,} instead of {most:,}"
         yield Change("max_tokens halved" if upto else half, world, is_halved=True)

@@ -21,8 +21,8 @@ from ..outputs.lines import check, decode, failed, retryable
 from ..outputs.results_file import tail
 from ..policy.answer import usage_of
 from ..stats import Stats
-from .answers import EVERY
 from .latency import Latency
+from .lengths import EVERY
 from .limits import Known, from_earlier
 from .sample import Done
 from .spread import Spread

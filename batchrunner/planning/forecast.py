@@ -129,7 +129,7 @@ def _by_quotas(world: World, asks: Sequence[Ask]) -> float:
 def _by_slots(world: World, asks: Sequence[Ask]) -> float:
     rng = Random(world.seed)  # noqa: S311 - it repeats itself
     takes = [
-        known.latency.seconds(rng, ask.model, ask.prompt, world.answers.length(rng, ask))
+        known.latency.seconds(rng, ask.model, ask.prompt, world.lengths.length(rng, ask))
         for ask in spread(asks, DRAWN)
         for known in (world.known[target.name] for target in usable(world.settings))
     ]
@@ -137,8 +137,8 @@ def _by_slots(world: World, asks: Sequence[Ask]) -> float:
 
 
 def _charge(world: World, ask: Ask) -> float:
-    answer = world.answers.typical if ask.cap is None else ask.cap
-    return ask.prompt * world.answers.prompts + answer
+    answer = world.lengths.typical if ask.cap is None else ask.cap
+    return ask.prompt * world.lengths.prompts + answer
 
 
 def limits_of(target: Target, known: Known) -> tuple[float, float]:

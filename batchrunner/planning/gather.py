@@ -17,9 +17,9 @@ from ..inputs.request import ENDPOINTS
 from ..inputs.staging import staged
 from ..intake import counter, defaults, glimpsed
 from ..paths import output_path
-from .answers import Answers
 from .earlier import Earlier, answered, mean_cap, read_earlier
 from .forecast import DRAWN, spread
+from .lengths import Lengths
 from .limits import Known, known_limits
 from .probe import probe
 from .rehearsal import World
@@ -64,7 +64,7 @@ async def gather(wanted: Wanted, settings: Settings) -> tuple[World, Sample, lis
     world = World(
         settings,
         known_limits(settings.targets, earlier.regions, known),
-        _answers(earlier, sample),
+        _lengths(earlier, sample),
         sample.is_counted,
     )
     return world, sample, _notes(settings, sample, earlier)
@@ -113,16 +113,16 @@ async def _probed(settings: Settings, sample: Sample) -> dict[str, Known]:
     return await probe(settings, model, path)
 
 
-def _answers(earlier: Earlier, sample: Sample) -> Answers:
+def _lengths(earlier: Earlier, sample: Sample) -> Lengths:
     """How long prompts and answers will be."""
-    answers = Answers(earlier.lengths, "counted" if sample.is_counted else "estimated")
+    lengths = Lengths(earlier.lengths, "counted" if sample.is_counted else "estimated")
     ours = mean_cap({cap: n for cap, n in sample.caps.items() if cap is not None})
     if ours and abs(ours - earlier.cap) <= ALIKE * ours:
-        answers = answers.fitted(spread(sample.asks, DRAWN))
+        lengths = lengths.fitted(spread(sample.asks, DRAWN))
     told, estimated = sample.told
     if sample.is_counted or not told or not estimated:
-        return answers
-    return replace(answers, found="earlier run", prompts=told / estimated)
+        return lengths
+    return replace(lengths, found="earlier run", prompts=told / estimated)
 
 
 def _notes(settings: Settings, sample: Sample, earlier: Earlier) -> list[str]:

@@ -190,7 +190,7 @@ def _other(world: World, end: int) -> World:
         name: replace(one, latency=replace(one.latency, is_bad=bool(end)))
         for name, one in world.known.items()
     }
-    return replace(world, answers=world.answers.off(end), known=known)
+    return replace(world, lengths=world.lengths.off(end), known=known)
 
 
 def _effect(  # noqa: PLR0913, PLR0917 - what it is compared with

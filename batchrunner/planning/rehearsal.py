@@ -14,7 +14,7 @@ from ..model import Job, Result
 from ..policy.retry import Retry
 from ..pool import RegionPool
 from . import clock
-from .answers import Answers
+from .lengths import Lengths
 from .limits import Known
 from .sample import Ask
 from .service import Service, Taken
@@ -26,7 +26,7 @@ class World:
 
     settings: Settings
     known: Mapping[str, Known]  #: of every region that may be used
-    answers: Answers
+    lengths: Lengths
     is_counted: bool = False  #: whether the run knows the tokens of prompts
     seed: int = 1
 
@@ -55,7 +55,7 @@ UNBOUNDED = {"max_cost": None, "max_tokens_total": None}
 async def _rehearse(world: World, asks: Sequence[Ask]) -> Rehearsed:
     settings, rng = world.settings, Random(world.seed)  # noqa: S311 - it repeats itself
     targets = {target.name: target for target in usable(settings)}
-    service = Service(targets, world.known, asks, world.answers, rng)
+    service = Service(targets, world.known, asks, world.lengths, rng)
     pool = RegionPool(make_router(settings.model_copy(update=UNBOUNDED)))
     caller = Caller(
         pool,
@@ -88,6 +88,6 @@ async def _rehearse(world: World, asks: Sequence[Ask]) -> Rehearsed:
 async def _jobs(world: World, asks: Sequence[Ask]) -> AsyncIterator[Job]:
     """Jobs as large as those of the input; what they say is left out."""
     for ordinal, ask in enumerate(asks):
-        tokens = round(ask.prompt * world.answers.prompts) if world.is_counted else None
+        tokens = round(ask.prompt * world.lengths.prompts) if world.is_counted else None
         body = bytes(ask.size)
         yield Job(ordinal, "", "", ask.path, ask.model, body, ask.cap, tokens)

@@ -17,7 +17,7 @@ import orjson
 from ..model import CHAT, EMBEDDINGS, Job, Reply
 from ..policy.ratelimit import Limit
 from ..targets import Target
-from .answers import Answers
+from .lengths import Lengths
 from .limits import Known
 from .sample import Ask
 
@@ -84,7 +84,7 @@ class Service:
     targets: Mapping[str, Target]
     known: Mapping[str, Known]
     asks: Sequence[Ask]  #: by ordinal: what is true of each job, and the run finds out
-    answers: Answers
+    lengths: Lengths
     rng: Random
     taken: dict[str, Taken] = field(init=False)
     done: list[float] = field(init=False, default_factory=list)  #: when each answer came
@@ -108,9 +108,9 @@ class Service:
         taken.calls += 1
         if known.problem:
             return Reply(401, {}, b'{"error":{"message":"as the probe was told"}}')
-        prompt, answer = ask.prompt * self.answers.prompts, self.answers.length(self.rng, ask)
+        prompt, answer = ask.prompt * self.lengths.prompts, self.lengths.length(self.rng, ask)
         seconds = known.latency.seconds(self.rng, ask.model, prompt, answer)
-        charge = prompt + (self.answers.typical if ask.cap is None else ask.cap)
+        charge = prompt + (self.lengths.typical if ask.cap is None else ask.cap)
         wait, axis = self._enter(region, now, charge)
         headers = _headers(known, self._meters[region])
         if wait > 0:

@@ -5,8 +5,8 @@ import math
 from ..config import Settings
 from ..fleet import usable
 from ..targets import Target
-from .answers import ASSUMED, PROMPTS, TYPICAL
 from .forecast import Forecast, limits_of
+from .lengths import ASSUMED, PROMPTS, TYPICAL
 from .limits import Known
 from .rehearsal import World
 from .sample import Sample
@@ -43,15 +43,15 @@ def _input(sample: Sample) -> list[str]:
 
 
 def _tokens(world: World, sample: Sample) -> list[str]:
-    low, high = PROMPTS[world.answers.found]
+    low, high = PROMPTS[world.lengths.found]
     how = {
         "estimated": "a token for every four bytes of text; --count-tokens counts them",
         "earlier run": "as the services counted those of the earlier run",
         "counted": "counted; pictures and tools are not in it",
-    }[world.answers.found]
+    }[world.lengths.found]
     off = "" if low == high else f" ({low - 1:+.0%} to {high - 1:+.0%})"
     found = [f"prompts: {how}{off}"]
-    if world.answers.is_seen:
+    if world.lengths.is_seen:
         found.append("answers: as long as those of the earlier run (-10% to +10%)")
     else:
         short, long = (round(TYPICAL * end, -1) for end in ASSUMED)

@@ -40,11 +40,6 @@ def peak_use(slices: Sequence[Slice]) -> float | None:
     return max(uses, default=None)
 
 
-def coarser(slices: Sequence[Slice], many: int) -> list[Slice]:
-    """So many neighbours as one each."""
-    return [total(slices[index : index + many]) for index in range(0, len(slices), many)]
-
-
 def closed(slices: Sequence[Slice], width: float) -> list[Span]:
     """When a region was throttled, resting or out, in order."""
     spans: list[Span] = []

@@ -22,7 +22,8 @@ from .azure import Azure
 from .clock import EPOCH, Clock
 from .dialect import Call, Dialect, Header
 from .faults import AnyFault, limit_factor
-from .limits import Meter, Quota, meter
+from .limits import Quota
+from .meters import Meter, meter
 from .plain import PlainOpenAI
 from .routes import Routes, api_version
 from .scenario import OPENAI, Scenario, Target

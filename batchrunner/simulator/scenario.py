@@ -21,7 +21,7 @@ from pydantic import (
 
 from .faults import KINDS, AnyFault
 from .latency import Latency, Positive
-from .limits import Counting
+from .meters import Counting
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Key = Annotated[str, StringConstraints(min_length=1, pattern=r"^[!-~]+$")]

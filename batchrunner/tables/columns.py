@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import InputError, UsageError
 from ..prices import PriceList
-from .answers import ANSWER, EMBEDDED, EXTRAS, Reader
+from .reader import ANSWER, EMBEDDED, EXTRAS, Reader
 from .schema import answer_columns, type_of
 from .types import Column
 

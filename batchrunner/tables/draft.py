@@ -10,34 +10,25 @@ from typing import Any, BinaryIO, cast
 
 from ..errors import DiskError, UsageError
 from ..inputs.packing import zstd
-from ..outputs.disk import BLOCK, DISK, NEW, Disk, sibling
+from ..outputs.disk import BLOCK, DISK, Disk, disk_error, sibling
+from ..outputs.publish import replacement
 
 
 @contextmanager
 def draft(path: Path, disk: Disk = DISK) -> Iterator[BinaryIO]:
-    """A new file, which has the name ``path`` once the block has ended well.
+    """A new file, which takes the place of ``path`` once the block has ended well.
 
-    Then it is synced, renamed, and the directory synced. Where anything goes wrong the old file
-    stays and the new one goes. Only its owner can read it, as the results.
+    Where anything goes wrong the old one stays, and a full disk is a DiskError. Several processes
+    may do so at once: the last one wins.
     """
-    name = sibling(path, f".{os.getpid()}.tmp")
     try:
-        disk.unlink(name)  # of a process that was killed, and had the same number
-        fd = disk.open(name, os.O_RDWR | NEW)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    try:
-        with open(fd, "w+b", BLOCK) as file:  # noqa: PTH123 - it is open already
+        with (
+            replacement(path, sibling(path, f".{os.getpid()}.tmp"), disk) as fd,
+            open(fd, "w+b", BLOCK, closefd=False) as file,
+        ):
             yield file
-            file.flush()
-            disk.fsync(file.fileno())
-        disk.replace(name, path)
-        disk.fsync_directory(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            disk.unlink(name)
 
 
 def check_target(path: Path, *sources: Path | None) -> None:
@@ -77,7 +68,6 @@ def packed(file: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
 
 def cannot_write(path: Path, error: OSError) -> DiskError:
     """The same error in the user's words."""
-    return DiskError(
-        f"cannot write {path}: {error.strerror or error}; make room or check the disk, and export "
-        "again; what was there before is as it was"
+    return disk_error(
+        "write", path, error, then="export again; what was there before is as it was"
     )

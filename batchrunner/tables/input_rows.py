@@ -1,22 +1,20 @@
 """The rows of an input, as they go into the new table."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import anyio.to_thread
 import orjson
 
 from ..inputs.broken import Broken
-from ..inputs.opening import open_lines
-from ..inputs.packing import bare
+from ..inputs.opening import Form, form_of, open_lines
 from ..inputs.shape import PLAIN, Shape
 from .guess import TextGuess, ValueGuess
 from .types import BINARY, BOOLEAN, DATE, INTEGER, JSON, NUMBER, TEXT, TIMESTAMP, Column
 
-Kind = Literal["csv", "parquet", "jsonl"]
 _TYPES = {
     "integer": INTEGER,
     "number": NUMBER,
@@ -25,11 +23,6 @@ _TYPES = {
     "timestamp": TIMESTAMP,
     "json": JSON,
     "binary": BINARY,
-}
-_KINDS: Mapping[str, Kind] = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
 }
 
 
@@ -42,11 +35,10 @@ class InputRows:
     limit: int | None = None  #: rows that the last run was about
     answered: int = 0  #: rows below this ordinal are there in any case: an earlier one had more
     whole: bool = False  #: whether every field of a line is data, as with a prompt of its own
-    kind: Kind = field(init=False)  #: whether cells are texts, typed values, or JSON
+    form: Form = field(init=False)  #: whether cells are texts, typed values, or JSON
 
     def __post_init__(self) -> None:
-        kind = _KINDS.get(Path(bare(self.path.name)).suffix.lower(), "jsonl")
-        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "form", form_of(self.path.name))
 
     async def blocks(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
         """Every row that is not blank, with its ordinal, a block at a time."""
@@ -68,7 +60,7 @@ class InputRows:
         """The columns with their types; costs reading all of it, unless it says them itself."""
         async with open_lines(self.path, self.shape) as lines:
             known = lines.columns
-        if self.kind == "parquet" and known is not None:
+        if self.form == "parquet" and known is not None:
             return [Column(column.name, _TYPES.get(column.type, TEXT)) for column in known]
         guesses: dict[str, TextGuess | ValueGuess] = {}
         guess = TextGuess if known is not None else ValueGuess
@@ -93,7 +85,7 @@ class InputRows:
 
     def data(self, line: bytes) -> bytes:
         """What of a row goes into the table: of a Batch line its id; of a broken row nothing."""
-        is_row = self.kind != "jsonl" and not isinstance(line, Broken)
+        is_row = self.form != "jsonl" and not isinstance(line, Broken)
         if is_row and (self.whole or b'"url"' not in line):  # it was made of cells, as it must be
             return line
         values = None if isinstance(line, Broken) else _object(line)

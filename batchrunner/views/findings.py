@@ -3,8 +3,8 @@
 from collections import Counter
 
 from ..again import Again
-from ..export import Exported
 from ..summary import Summary
+from ..tables.exported import Exported
 from ..terminal import printable
 from ..verify import Finding, Verification
 from . import words

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..eta import Pace, Remaining
+from ..eta import Arrivals, Remaining
 from ..problems import Problem, Problems
 from ..summary import Progress
 from .money import EVERY, Money, at_the_end
@@ -57,7 +57,7 @@ class Snapshot:
 class Gauge:
     """Watches a run."""
 
-    _pace: Pace = field(init=False, default_factory=Pace)
+    _arrivals: Arrivals = field(init=False, default_factory=Arrivals)
     _problems: Problems = field(init=False, default_factory=Problems)
     _money: Money = field(init=False, default_factory=Money)
     _slow: float = field(init=False, default=0.0)  #: seconds of a slow answer
@@ -66,7 +66,7 @@ class Gauge:
     def look(self, progress: Progress) -> list[Problem]:
         """Take in a look; gives the problems that are to be told now."""
         asked = progress.done - progress.resumed - progress.reused
-        self._pace.look(progress.wall_s, asked)
+        self._arrivals.look(progress.wall_s, asked)
         return self._problems.look(progress)
 
     def read(self, progress: Progress) -> Snapshot:
@@ -76,8 +76,8 @@ class Gauge:
         left, pause = progress.total - progress.done, _pause(progress)
         return Snapshot(
             progress=progress,
-            now=self._pace.now,
-            remaining=self._pace.remaining(left, self._slow, pause),
+            now=self._arrivals.now,
+            remaining=self._arrivals.remaining(left, self._slow, pause),
             problems=tuple(self._problems.kept),
             costs=self._money.look(progress),
         )

@@ -12,7 +12,7 @@ from batchrunner.errors import DamagedError, DiskError
 from batchrunner.outputs.journal import Journal
 from batchrunner.outputs.lines import retryable
 from batchrunner.outputs.recovery import Known, recover
-from batchrunner.outputs.writer import Pace, Timer
+from batchrunner.outputs.writer import Care, Timer
 
 from .builders import AGAIN, line
 from .faulty import FaultyDisk
@@ -208,7 +208,7 @@ class Held(Timer):
 
 async def test_a_full_disk_stalls_the_journal_until_there_is_room(output):
     timer, disk = Held(), FaultyDisk(write=[errno.ENOSPC])
-    journal = Journal(output, recover(output, Known()), Pace(timer=timer), disk)
+    journal = Journal(output, recover(output, Known()), Care(timer=timer), disk)
     async with journal, anyio.create_task_group() as tasks:
         tasks.start_soon(journal.append, LINES[0])
         await anyio.to_thread.run_sync(timer.resting.wait)

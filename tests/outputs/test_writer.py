@@ -9,7 +9,7 @@ from batchrunner.errors import BatchrunnerError, DiskError
 from batchrunner.outputs import group as group_module
 from batchrunner.outputs.recovery import Known, recover
 from batchrunner.outputs.tape import Tape
-from batchrunner.outputs.writer import Pace, Writer
+from batchrunner.outputs.writer import Care, Writer
 
 from .builders import line
 from .faulty import FaultyDisk, JumpingTimer, Short
@@ -37,8 +37,8 @@ class Desk:
         self.disk = FaultyDisk(**scripts)
         self.tape = Tape(output, found.fd, found.size, self.disk)
         self.timer = JumpingTimer(*steps)
-        pace = Pace(durability=durability, disk_wait=disk_wait, timer=self.timer)
-        self.writer = Writer(self.tape, pace, Told)
+        care = Care(durability=durability, disk_wait=disk_wait, timer=self.timer)
+        self.writer = Writer(self.tape, care, Told)
         self.groups = []
 
     def put(self, *texts):

@@ -2,7 +2,7 @@
 
 from batchrunner.config import read_settings
 from batchrunner.model import CHAT
-from batchrunner.planning.answers import Answers
+from batchrunner.planning.lengths import Lengths
 from batchrunner.planning.limits import Known
 from batchrunner.planning.rehearsal import World
 from batchrunner.planning.sample import Ask, Sample
@@ -20,7 +20,7 @@ def known(rpm=None, tpm=None, **more):
     return Known(requests, tokens, source="probe", **more)
 
 
-def world(*regions, openai=None, answers=None, environ=None, **options):
+def world(*regions, openai=None, lengths=None, environ=None, **options):
     """Regions a, b, c …, each of which is a ``Known``; ``openai`` is one too."""
     names = [chr(ord("a") + n) for n in range(len(regions))]
     variables = {"OPENAI_API_KEY": "k"} if openai else {}
@@ -31,7 +31,7 @@ def world(*regions, openai=None, answers=None, environ=None, **options):
         }
     settings = read_settings(options, variables | (environ or {}), {})
     found = dict(zip(names, regions, strict=True)) | ({"openai": openai} if openai else {})
-    return World(settings, found, answers or Answers())
+    return World(settings, found, lengths or Lengths())
 
 
 def sample(asks, lines=None, **more):

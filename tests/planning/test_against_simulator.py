@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from batchrunner.inputs.tokens import estimate
-from batchrunner.planning.answers import Answers
 from batchrunner.planning.earlier import Earlier, learned
 from batchrunner.planning.forecast import forecast
+from batchrunner.planning.lengths import Lengths
 from batchrunner.planning.limits import known_limits
 from batchrunner.planning.probe import ask_all
 from batchrunner.planning.rehearsal import World
@@ -47,7 +47,7 @@ def plan(case, jobs, counting):
         for one in jobs
     ]
     known = known_limits(targets, earlier.regions, probed)
-    world = World(asked.settings, known, Answers(earlier.lengths).fitted(asks[:200]))
+    world = World(asked.settings, known, Lengths(earlier.lengths).fitted(asks[:200]))
     return forecast(world, asks, len(jobs), len(jobs), PriceList.of(targets))
 
 

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from batchrunner.cli import main
-
 pytestmark = pytest.mark.socket
 
 KEYS = [
@@ -37,8 +35,7 @@ latency = { speed = 20.0 }
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def here(clean, tmp_path, monkeypatch):  # noqa: ARG001 - that is where it is
     for number in (1, 2):
         monkeypatch.setenv(f"AZURE_OPENAI_API_KEY_{number}", "secret-key")
         monkeypatch.setenv(
@@ -52,16 +49,9 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def batchrunner(here, capfd):  # noqa: ARG001 - it is where the command is
+def batchrunner(here, front_door):  # noqa: ARG001 - it is where the command is
     """Exit code, standard output and standard error of a command."""
-
-    def batchrunner(*arguments):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return (ended.value.code, *capfd.readouterr())
-
-    return batchrunner
+    return front_door
 
 
 @pytest.fixture

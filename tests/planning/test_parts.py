@@ -10,12 +10,12 @@ import pytest
 
 from batchrunner.histogram import Histogram
 from batchrunner.model import EMBEDDINGS, Attempt, Fault, FaultKind, Job, Reply, Result, Usage
-from batchrunner.planning.answers import EVERY, Answers
 from batchrunner.planning.bottleneck import bottleneck
 from batchrunner.planning.changes import changes
 from batchrunner.planning.earlier import learned
 from batchrunner.planning.forecast import Forecast, Share
 from batchrunner.planning.latency import Latency, fitted
+from batchrunner.planning.lengths import EVERY, Lengths
 from batchrunner.planning.limits import Known, from_earlier, from_headers, known_limits
 from batchrunner.planning.plan import make_plan
 from batchrunner.planning.probe import CALLS, ask_all
@@ -88,15 +88,15 @@ def test_a_bad_day_has_answers_that_are_very_late():
 
 
 def test_no_answer_is_longer_than_its_job_allows():
-    lengths = [Answers().length(Random(n), ask(cap=100)) for n in range(50)]
+    lengths = [Lengths().length(Random(n), ask(cap=100)) for n in range(50)]
 
     assert max(lengths) == 100
-    assert Answers().length(Random(1), ask(path=EMBEDDINGS)) == 0
+    assert Lengths().length(Random(1), ask(path=EMBEDDINGS)) == 0
 
 
 def test_answers_that_were_cut_are_as_long_again_when_cut_again():
     asks = [ask(cap=cap) for cap in (50, 100, 400)] * 30
-    seen = Answers({EVERY: spread(*[50] * 50, *[100] * 40, *[140] * 60)})
+    seen = Lengths({EVERY: spread(*[50] * 50, *[100] * 40, *[140] * 60)})
 
     mean = fmean(seen.fitted(asks).length(Random(n), one) for n, one in enumerate(asks))
 
@@ -104,10 +104,10 @@ def test_answers_that_were_cut_are_as_long_again_when_cut_again():
 
 
 def test_ends_are_nearer_where_an_earlier_run_says_how_long_answers_are():
-    seen = Answers({EVERY: spread(*[100] * 50)})
+    seen = Lengths({EVERY: spread(*[100] * 50)})
 
     assert seen.off(1).factor / seen.off(0).factor < 1.3
-    assert Answers().off(1).factor / Answers().off(0).factor > 5
+    assert Lengths().off(1).factor / Lengths().off(0).factor > 5
 
 
 # limits
@@ -268,8 +268,8 @@ def test_a_region_like_the_one_that_takes_most_is_tried():
 
 def test_half_the_answer_is_tried_or_what_an_earlier_run_needed():
     half = [c for c in changes(world(known()), {200: 5}) if "max_tokens" in c.words]
-    seen = Answers({EVERY: spread(*[40] * 199, 60)})
-    fit = [c for c in changes(world(known(), answers=seen), {200: 5, 500: 1}) if c.cap]
+    seen = Lengths({EVERY: spread(*[40] * 199, 60)})
+    fit = [c for c in changes(world(known(), lengths=seen), {200: 5, 500: 1}) if c.cap]
 
     assert half[0].words == "max_tokens 100 instead of 200"
     assert half[0].of(ask(cap=200)).cap == 100
@@ -278,9 +278,9 @@ def test_half_the_answer_is_tried_or_what_an_earlier_run_needed():
 
 
 def test_a_cap_that_answers_come_near_is_left_alone():
-    seen = Answers({EVERY: spread(*[190] * 99)})
+    seen = Lengths({EVERY: spread(*[190] * 99)})
 
-    assert not [c for c in changes(world(known(), answers=seen), {200: 5}) if "max_tok" in c.words]
+    assert not [c for c in changes(world(known(), lengths=seen), {200: 5}) if "max_tok" in c.words]
 
 
 def test_openai_is_tried_without_and_with():

@@ -9,8 +9,8 @@ from batchrunner.config import read_settings
 from batchrunner.errors import IdentityError
 from batchrunner.model import Attempt, Failure, Job, Reply, Result
 from batchrunner.outputs.lines import encode
-from batchrunner.planning.answers import Answers
 from batchrunner.planning.earlier import answered
+from batchrunner.planning.lengths import Lengths
 from batchrunner.planning.service import Meter, Service
 from batchrunner.policy.ratelimit import Limit, advertised
 from batchrunner.policy.verdict import Oversized, Throttled, judge
@@ -22,7 +22,7 @@ CHAT = "/chat/completions"
 def service(*regions, asks=None, **options):
     made = world(*regions, **options)
     targets = {target.name: target for target in made.settings.targets}
-    return Service(targets, made.known, asks or [ask()] * 100, Answers(), Random(1))
+    return Service(targets, made.known, asks or [ask()] * 100, Lengths(), Random(1))
 
 
 def job(ordinal=0):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from batchrunner.cli import main
 from batchrunner.outputs import checkpoint
 from batchrunner.report.recall import recall
 from tests.report.test_page import Parsed
@@ -35,23 +34,11 @@ RUN = ("run", "in.jsonl", "--simulate", "swift.toml")
 
 
 @pytest.fixture
-def batchrunner(tmp_path, monkeypatch, capfd):
+def batchrunner(front_door):
     """Run the command line; returns exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith(("AZURE_", "OPENAI_", "BATCHRUNNER_")):
-            monkeypatch.delenv(name)
     Path("swift.toml").write_text(SWIFT)
     write_jobs(40)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return ended.value.code, out, err
-
-    return run
+    return front_door
 
 
 def write_jobs(count):

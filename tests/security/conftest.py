@@ -1,30 +1,20 @@
 """The command line in this process, which is quicker, and servers in a thread beside it."""
 
 import asyncio
-import os
 from contextlib import ExitStack
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from batchrunner.cli import main
 from tests.faultserver import faulty
-from tests.security.commands import OWN, Ended
+from tests.security.commands import Ended
 
 
 @pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
+def command(front_door):
     """Run the command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(OWN)]:
-        monkeypatch.delenv(name)
 
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        return Ended(ended.value.code, *capfd.readouterr())
-
-    return run
+    return lambda *arguments: Ended(*front_door(*arguments))
 
 
 @pytest.fixture

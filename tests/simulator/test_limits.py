@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchrunner.simulator.limits import Axis, Counting, Quota, meter
+from batchrunner.simulator.limits import Axis, Quota
+from batchrunner.simulator.meters import Counting, meter
 
 EVERY = list(Counting)
 MANY = settings(max_examples=60, deadline=None)

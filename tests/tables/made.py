@@ -1,5 +1,6 @@
 """Finished outputs, made without a run."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -77,3 +78,12 @@ def csv_of(text, answers, schema=None, **more):
     with Path("in.csv").open(encoding="utf-8", newline="") as file:
         rows = [orjson.dumps(row) for row in csv.DictReader(file)]
     return output_of("in.csv", rows, answers, schema, **more)
+
+
+def read_csv(path):
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_jsonl(path):
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]

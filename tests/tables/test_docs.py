@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from batchrunner.tables.answers import EXTRAS
+from batchrunner.tables.reader import EXTRAS
 from tests.tables.made import chat, csv_of
 from tests.test_docs import ROOT, blocks
 from tests.test_run import batchrunner, place

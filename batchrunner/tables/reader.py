@@ -9,6 +9,7 @@ from typing import Any
 
 from ..model import Usage
 from ..policy.answer import usage_of
+from ..policy.choices import choices
 from ..prices import PriceList
 from . import digits
 from .types import BOOLEAN, EMBEDDING, INTEGER, NUMBER, TEXT, Column, Type
@@ -111,13 +112,8 @@ class Reader:
 
 def finish_of(body: Mapping[str, Any]) -> str | None:
     """Why an answer ended: ``stop``, ``length``, ``completed``."""
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        found = choices[0].get("finish_reason")
-    else:
-        details = body.get("incomplete_details")
-        found = details.get("reason") if isinstance(details, dict) else body.get("status")
-    return found if isinstance(found, str) else None
+    end, status = next((choice.end for choice in choices(body)), ""), body.get("status")
+    return end or (status if isinstance(status, str) else None)
 
 
 _OF_RECORD: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -136,32 +132,7 @@ _OF_BODY: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 
 def text_of(body: Any) -> str:
     """The text of a chat completion or a response; of several choices the first."""
-    if isinstance(body, dict):
-        choices, output = body.get("choices"), body.get("output")
-        if isinstance(choices, list) and choices:
-            return _text(choices[0])
-        if isinstance(output, list):
-            return "".join(_parts(output))
-    return ""
-
-
-def _text(choice: Any) -> str:
-    message = choice.get("message") if isinstance(choice, dict) else None
-    content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, str):
-        return content
-    refusal = message.get("refusal") if isinstance(message, dict) else None
-    return refusal if isinstance(refusal, str) else ""
-
-
-def _parts(output: list[Any]) -> list[str]:
-    contents = [
-        item.get("content") or []
-        for item in output
-        if isinstance(item, dict) and item.get("type") == "message"
-    ]
-    parts = [part for content in contents for part in content if isinstance(part, dict)]
-    return [str(part.get("text") or part.get("refusal") or "") for part in parts]
+    return next((choice.said for choice in choices(body)), "")
 
 
 def embedding_of(body: Any) -> list[Any] | None:

@@ -7,7 +7,7 @@ SPAN = 30.0  #: seconds that the rate is taken over
 
 
 @dataclass(slots=True)
-class Pace:
+class Growth:
     """Jobs a second over the last looks; before there are two, what is ``known`` from before."""
 
     known: float = 0.0

@@ -25,7 +25,7 @@ PROMPTS = {"estimated": (0.8, 1.3), "earlier run": (0.9, 1.1), "counted": (1.0, 
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Lengths:
     """The lengths of answers, in tokens; and by how much all prompts may be longer."""
 
     seen: Mapping[str, Spread] = field(default_factory=dict)  #: by the model asked for
@@ -38,7 +38,7 @@ class Answers:
         """Whether an earlier run says how long they are."""
         return bool(self.seen)
 
-    def off(self, end: int) -> "Answers":
+    def off(self, end: int) -> "Lengths":
         """All of it as short as it may well be (0), or as long (1)."""
         return replace(
             self,
@@ -46,7 +46,7 @@ class Answers:
             prompts=self.prompts * PROMPTS[self.found][end],
         )
 
-    def fitted(self, asks: Sequence[Ask]) -> "Answers":
+    def fitted(self, asks: Sequence[Ask]) -> "Lengths":
         """Those that were seen, as they were before the same ``max_tokens`` cut some of them.
 
         Who draws from them and cuts again would have shorter ones: the factor makes up for it.
