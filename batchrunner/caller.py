@@ -10,9 +10,10 @@ import anyio
 from .answers import Answers, Complaint
 from .hedge import Hedge
 from .model import CANCELLED, INVALID, Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .policy.lease import Lease
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
-from .policy.router import NO_REGIONS, Lease
+from .policy.router import NO_REGIONS
 from .policy.verdict import (
     Answered,
     Barred,

@@ -19,9 +19,10 @@ from typing import TypeVar
 from .model import Job
 from .policy.budget import Budget
 from .policy.helm import Helm
+from .policy.lease import Lease
 from .policy.ratelimit import NOTHING, Advertised
 from .policy.region import Region, RegionStatus
-from .policy.router import Lease, Router
+from .policy.router import Router
 from .policy.verdict import Verdict
 from .policy.window import EPSILON
 

@@ -8,9 +8,10 @@ import math
 from dataclasses import dataclass, field
 
 from ..model import Job
+from .lease import Lease
 from .ratelimit import MINUTE, Limit, requests_per_minute
 from .region import Region
-from .router import Lease, Router
+from .router import Router
 
 
 @dataclass(slots=True)

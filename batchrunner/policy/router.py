@@ -18,9 +18,9 @@ from typing import Literal
 
 from ..model import FaultKind, Job
 from .budget import Budget, Need
-from .calibration import Mark
 from .estimate import Estimate
 from .governor import Governor
+from .lease import Lease
 from .ratelimit import NOTHING, Advertised
 from .region import Region, RegionStatus
 from .tier import Tier
@@ -39,25 +39,6 @@ from .verdict import (
 
 Strategy = Literal["balanced", "ordered"]
 NO_REGIONS: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """The right to send one request to one region, paid for in advance.
-
-    Nobody changes one; it is not frozen because one is made for every request, and that would
-    take four times as long.
-    """
-
-    region: Region
-    job: Job
-    tokens: float
-    sent: float
-    mark: Mark
-    quota_generation: int
-    breaker_generation: int
-    cost: float = 0.0  #: US dollars that the fallback may take for it
-    need: Need | None = None  #: what is set aside for it, where a budget is kept
 
 
 @dataclass(slots=True)
