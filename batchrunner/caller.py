@@ -113,7 +113,7 @@ class Caller:
             if lease is None:
                 if (result := self._no_region(journey)) is not None:
                     return result
-                if not (journey.failed or self._may_wait(journey)):
+                if self.pool.refusal or not (journey.failed or self._may_wait(journey)):
                     self.left(journey.attempts)
                     return None
                 await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
