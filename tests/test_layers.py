@@ -46,7 +46,7 @@ LAYERS = """
     sdk faults wire histogram examples caps stats timeline prices
 
     spending channel orders
-    pool hedge answers caller runner
+    lanes pool hedge answers caller runner
     telemetry telemetry.spans telemetry.export
     fleet
 

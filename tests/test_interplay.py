@@ -1,0 +1,58 @@
+"""Budgets, deadlines, and what a person does meanwhile: each ends the run as it would alone."""
+
+import asyncio
+
+from tests.test_scenarios import region
+from tests.test_steering import Live
+from tests.world import job
+
+CAP = {"max_cost": 0.0005}  #: US dollars; a job costs up to 0.000009
+
+
+async def test_a_budget_ends_a_run_while_a_region_is_out_by_hand():
+    live = Live(region("a"), region("b"), options=CAP)
+    ended = await live.run((0.5, "out", "b"))
+
+    assert live.supervisor.stopped.exit_code == 7
+    assert "--max-cost" in live.supervisor.stopped.reason
+    assert ended < 60
+    live.assert_settled()
+
+
+async def test_a_budget_ends_a_run_whose_jobs_met_faults_elsewhere_at_once():
+    failing = [{"kind": "error", "status": 500, "rate": 0.5}]
+    live = Live(region("a"), region("b", faults=failing), options=CAP)
+    ended = await live.run()
+
+    assert live.supervisor.stopped.exit_code == 7
+    assert ended < live.sent[-1][0] + 2.0, "nobody rests for a job that cannot be paid"
+
+
+async def test_a_budget_ends_a_run_after_a_pause_too():
+    live = Live(region("a"), options=CAP)
+    await live.run((0.5, "pause"), (3600.0, "resume"))
+
+    assert live.supervisor.stopped.exit_code == 7
+    live.assert_settled()
+
+
+async def test_jobs_that_only_a_region_takes_which_is_out_hold_up_nobody():
+    live = Live(region("large"), region("small"), environ={"AZURE_OPENAI_TPM_2": "2000"})
+    pool, done = live.world.pool, []
+
+    async def lease(one):
+        lease = await pool.lease(one, frozenset())
+        done.append(one.ordinal)
+        await asyncio.sleep(0.1)
+        pool.settle(lease, None)
+
+    live.order("out", "large")
+    async with asyncio.TaskGroup() as group:
+        for n in range(20):
+            group.create_task(lease(job(n, max_tokens=50_000)))
+        for n in range(20, 200):
+            group.create_task(lease(job(n, max_tokens=2)))
+        await asyncio.sleep(3600)
+        assert sorted(done) == list(range(20, 200))
+        live.order("in", "large")
+    assert sorted(done) == list(range(200))
