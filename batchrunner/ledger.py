@@ -231,8 +231,8 @@ class Ledger:
         await self.publish(".checkpoint.json", content)
 
     def _unanswered(self, in_flight: int) -> Unanswered:
-        if self.budget is None:
-            return self.unanswered
+        if self.budget is None:  # a later run may have one
+            return self.unanswered.and_flying(in_flight)
         return Unanswered.of(self.budget, self.stats, self.prices, in_flight)
 
     async def publish(self, suffix: str, content: bytes) -> None:
