@@ -58,6 +58,7 @@ class Supervisor:
     _left: int = field(init=False, default=0)  #: jobs that no region would take
     _is_interrupted: bool = field(init=False, default=False)
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
+    _changed: anyio.Event = field(init=False, default_factory=anyio.Event)  #: by a person
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
     _crew: Crew = field(init=False)
@@ -135,9 +136,10 @@ class Supervisor:
         self._crew.resize(self.workers)
 
     def steered(self, what: str) -> None:
-        """A person changed something: it belongs to what the run tells of itself."""
+        """A person changed something: it belongs to what the run tells of itself, at once."""
         wall_s = asyncio.get_running_loop().time() - self._started
         self.ledger.note_steering(wall_s, what)
+        self._changed.set()
 
     def progress(self) -> Progress:
         """The run at this moment."""
@@ -214,7 +216,9 @@ class Supervisor:
     async def _save(self) -> None:
         clock = asyncio.get_running_loop().time
         for pause in chain(FIRST_SAVES, repeat(SAVE_EVERY)):
-            await anyio.sleep(pause)
+            with anyio.move_on_after(pause):
+                await self._changed.wait()
+            self._changed = anyio.Event()
             try:
                 await self.ledger.save(wall_s=clock() - self._started)
                 self._unsaved = ""

@@ -2,8 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from tests.test_scenarios import region
-from tests.test_steering import Live
+from tests.test_steering import SLOW, Live
 from tests.world import job
 
 CAP = {"max_cost": 0.0005}  #: US dollars; a job costs up to 0.000009
@@ -56,3 +58,18 @@ async def test_jobs_that_only_a_region_takes_which_is_out_hold_up_nobody():
         assert sorted(done) == list(range(20, 200))
         live.order("in", "large")
     assert sorted(done) == list(range(200))
+
+
+async def test_what_a_person_changed_is_in_the_checkpoint_at_once():
+    live = Live(region("a", latency=SLOW), jobs=100, workers=4)
+    ledger, saved = live.supervisor.ledger, []
+
+    async def save(*, wall_s):
+        saved.append((wall_s, ledger.workers))
+
+    ledger.save = save
+    await live.run((4.0, "concurrency", {"concurrency": 20}), (4.5, "pause"), (4.6, "resume"))
+
+    assert saved[:3] == [(0.2, 4), (1.0, 4), (4.0, 20)], "a kill may find as many from now on"
+    assert [at for at, _ in saved[3:5]] == pytest.approx([4.5, 4.6])
+    assert saved[5][0] == pytest.approx(9.6), "then as often as ever"
