@@ -234,9 +234,10 @@ class Supervisor:
         pool = self.caller.pool
         reasons = [f"{r.name}: {r.reason}" for r in pool.statistics() if r.reason]
         reasons += [f"openai: {pool.held_back}"] if pool.held_back else []
+        why = f" ({'; '.join(reasons)})" if reasons else ""
         return (
-            "no region is left that can serve the remaining jobs "
-            f"({'; '.join(reasons)}): put this right and run the same command again"
+            f"no region is left that can serve the remaining jobs{why}: "
+            "put this right and run the same command again"
         )
 
     def _outage(self) -> str:

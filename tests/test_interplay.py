@@ -73,3 +73,16 @@ async def test_what_a_person_changed_is_in_the_checkpoint_at_once():
     assert saved[:3] == [(0.2, 4), (1.0, 4), (4.0, 20)], "a kill may find as many from now on"
     assert [at for at, _ in saved[3:5]] == pytest.approx([4.5, 4.6])
     assert saved[5][0] == pytest.approx(9.6), "then as often as ever"
+
+
+async def test_a_run_stops_when_azure_is_too_dear_and_the_fallback_has_spent_its_own():
+    prices = {"AZURE_OPENAI_PRICE_1": "1000/1000", "OPENAI_PRICE": "0.1/0.1"}
+    caps = {"max_cost": 0.001, "fallback_max_cost": 0.00005}
+    live = Live(region("a"), openai={}, environ=prices, options=caps, jobs=400)
+    await live.run()
+
+    stop = live.supervisor.stopped
+    assert stop.exit_code == 7
+    assert "--max-cost 0.001" in stop.reason
+    assert len(live.answers) == live.count(-1.0, name="openai") > 2
+    live.assert_settled()
