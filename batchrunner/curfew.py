@@ -48,6 +48,13 @@ class Curfew:
             if left <= (before := lead(self.supervisor.ledger.stats, span)):
                 break
             await anyio.sleep(min(LOOK_EVERY, max(0.01, left - before)))
-        self.supervisor.stop(
-            Stop(7, f"the deadline ({self.said}) has come: run the command again later to go on")
-        )
+        self.supervisor.stop(Stop(7, self._reason()))
+
+    def _reason(self) -> str:
+        """What happened, also if something else held the run up, and what to do."""
+        reason, remedy = f"the deadline ({self.said}) has come", ""
+        if disk := self.supervisor.disk_trouble:
+            reason, remedy = f"{reason}, waiting for the disk: {disk}", "make room, and "
+        elif self.supervisor.caller.pool.helm.is_paused:
+            reason += ", paused"
+        return f"{reason}: {remedy}run the command again later to go on"

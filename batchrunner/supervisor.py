@@ -226,6 +226,11 @@ class Supervisor:
                 self._unsaved = error.strerror or str(error)
 
     @property
+    def disk_trouble(self) -> str | None:
+        """Why the disk is waited for; nothing where it is not."""
+        return self.ledger.journal.stalled or self._gate.reason
+
+    @property
     def _is_complete(self) -> bool:
         return self.ledger.journal.records >= self.total
 
@@ -246,9 +251,8 @@ class Supervisor:
     def _note(self) -> str:
         if self.stopped is not None:
             return f"stopping, waiting for requests in flight: {self.stopped.reason}"
-        stalled = self.ledger.journal.stalled
-        if stalled or self._gate.reason:
-            return f"waiting for the disk: {stalled or self._gate.reason}"
+        if self.disk_trouble:
+            return f"waiting for the disk: {self.disk_trouble}"
         pool = self.caller.pool
         if pool.helm.is_paused:
             return "paused: batchrunner ctl OUTPUT resume goes on"

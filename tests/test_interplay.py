@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from batchrunner.curfew import Curfew
 from tests.test_scenarios import region
 from tests.test_steering import SLOW, Live
 from tests.world import job
@@ -85,4 +86,30 @@ async def test_a_run_stops_when_azure_is_too_dear_and_the_fallback_has_spent_its
     assert stop.exit_code == 7
     assert "--max-cost 0.001" in stop.reason
     assert len(live.answers) == live.count(-1.0, name="openai") > 2
+    live.assert_settled()
+
+
+async def test_a_deadline_says_that_the_run_waited_for_the_disk():
+    live = Live(region("a"), jobs=400, crowding=lambda: "the disk has 0 MiB of room left")
+    live.supervisor.beside.append(Curfew(live.supervisor, 60.0, "06:00").watch)
+    await live.run()
+
+    assert live.supervisor.stopped.exit_code == 7
+    assert live.supervisor.stopped.reason == (
+        "the deadline (06:00) has come, waiting for the disk: the disk has 0 MiB of room left: "
+        "make room, and run the command again later to go on"
+    )
+    assert live.sent == []
+
+
+async def test_a_deadline_ends_a_run_that_is_paused_and_says_so():
+    live = Live(region("a"), jobs=400)
+    live.supervisor.beside.append(Curfew(live.supervisor, 60.0, "06:00").watch)
+    ended = await live.run((1.0, "pause"))
+
+    assert live.supervisor.stopped.exit_code == 7
+    assert live.supervisor.stopped.reason == (
+        "the deadline (06:00) has come, paused: run the command again later to go on"
+    )
+    assert ended <= 60.0
     live.assert_settled()
