@@ -51,6 +51,7 @@ class Ledger:
     unanswered: Unanswered = field(default_factory=Unanswered)  #: what earlier runs may have paid
     budget: Budget | None = None  #: what all runs have spent, as of now
     workers: int = 0  #: the most requests that may be in flight
+    jobs: int = 0  #: of the input
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -218,7 +219,7 @@ class Ledger:
             "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
-            "unanswered": self._unanswered(self.workers if is_running else 0).as_json(),
+            "unanswered": self._unanswered(self._flying if is_running else 0).as_json(),
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
@@ -229,6 +230,11 @@ class Ledger:
         content = checkpoint.encode(fields)
         await self.journal.sync()
         await self.publish(".checkpoint.json", content)
+
+    @property
+    def _flying(self) -> int:
+        """The most requests that a kill may find."""
+        return max(0, min(self.workers, self.jobs - self.journal.records))
 
     def _unanswered(self, in_flight: int) -> Unanswered:
         if self.budget is None:  # a later run may have one

@@ -74,7 +74,8 @@ class Supervisor:
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
         self.ledger.fallback_usd = lambda: self.caller.pool.fallback_usd
-        self.ledger.budget, self.ledger.workers = self.caller.pool.budget, self.workers
+        self.ledger.budget = self.caller.pool.budget
+        self.ledger.workers, self.ledger.jobs = self.workers, self.total
         self._gate = Gate(
             lambda: self.ledger.crowded(self.workers),
             lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),

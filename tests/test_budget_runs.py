@@ -174,15 +174,16 @@ async def test_what_a_kill_may_find_counts_though_that_run_had_no_budget(place):
     write_jobs(count=8)
     seen = []
     async with serve(scenario_of(Path("swift.toml"))) as simulation:
-        settings = read_settings({"concurrency": 5}, simulation.environ(), {})
-        await run_async("in.jsonl", None, settings, watch=lambda _: seen.append(saved()))
+        few = read_settings({"concurrency": 5, "limit": 6}, simulation.environ(), {})
+        await run_async("in.jsonl", None, few, watch=lambda _: seen.append(saved()))
         ended = saved()
         saved(in_flight=3, calls=2)
+        settings = read_settings({"concurrency": 5}, simulation.environ(), {})
         await run_async("in.jsonl", None, settings, watch=lambda _: seen.append(saved()))
 
     assert seen[0]["in_flight"] == 5
     assert ended["in_flight"] == 0
-    assert seen[-1]["in_flight"] == 3 + 5, "and what an earlier kill may have found"
+    assert seen[-1]["in_flight"] == 3 + 2, "no more than are left, and what was found earlier"
     assert saved()["in_flight"] == 3
     assert saved()["calls"] == 2, "a budget has yet to count the others"
 
