@@ -18,6 +18,7 @@ from .supervisor import Supervisor
 LOOK_EVERY = 0.25  #: seconds
 LATE = 0.95  #: of the answers come sooner
 UNKNOWN = 10.0  #: seconds, before the first answer
+SHORTEST = 0.05  #: seconds: the stop has to come before the end, whatever answers take
 LARGEST_SHARE = 0.5  #: of the whole time, for the last answers
 LAST_FILES = 0.75  #: seconds that statistics and checkpoint are given
 
@@ -28,7 +29,7 @@ def lead(stats: Stats, span: float) -> float:
     for usage in stats.regions.values():
         bins.update(usage.latency.bins)
     late = Histogram(bins).quantile(LATE)
-    return min(UNKNOWN if late is None else late, LARGEST_SHARE * span)
+    return min(UNKNOWN if late is None else max(late, SHORTEST), LARGEST_SHARE * span)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from batchrunner.curfew import Curfew
-from tests.test_scenarios import region
+from tests.test_scenarios import CALM, region
 from tests.test_steering import SLOW, Live
 from tests.world import job
 
@@ -113,3 +113,16 @@ async def test_a_deadline_ends_a_run_that_is_paused_and_says_so():
     )
     assert ended <= 60.0
     live.assert_settled()
+
+
+@pytest.mark.parametrize("speed", [200.0, 1000.0])
+async def test_a_deadline_is_named_however_fast_answers_are(speed):
+    quick = region("a", latency={**CALM, "speed": speed}, rpm=1, request_limit=2)
+    for seconds in range(30, 33):
+        live = Live(quick, jobs=50, delay=lambda: 0.0)
+        end = asyncio.get_running_loop().time() + seconds + 0.123
+        live.supervisor.beside.append(Curfew(live.supervisor, end, "06:00").watch)
+        await live.run()
+
+        assert live.supervisor.stopped is not None
+        assert live.supervisor.stopped.exit_code == 7
