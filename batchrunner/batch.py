@@ -34,7 +34,8 @@ from .inputs.remote import at_hand, plain
 from .inputs.staging import staged
 from .inputs.survey import Survey
 from .intake import changed, counter, defaults, described, glimpsed, recalled, survey_input
-from .ledger import Ledger, set_aside
+from .ledger import Ledger
+from .outputs.aside import set_aside
 from .outputs.done import DoneSet
 from .outputs.lock import acquire
 from .paths import output_path, refuse_same

@@ -10,9 +10,10 @@ import anyio
 from .answers import Answers, Complaint
 from .hedge import Hedge
 from .model import CANCELLED, INVALID, Attempt, Failure, Fault, Job, Reply, Result, Usage
+from .policy.lease import Lease
 from .policy.ratelimit import NOTHING, advertised
 from .policy.retry import Retry
-from .policy.router import NO_REGIONS, Lease
+from .policy.router import NO_REGIONS
 from .policy.verdict import (
     Answered,
     Barred,
@@ -112,7 +113,7 @@ class Caller:
             if lease is None:
                 if (result := self._no_region(journey)) is not None:
                     return result
-                if not (journey.failed or self._may_wait(journey)):
+                if self.pool.refusal or not (journey.failed or self._may_wait(journey)):
                     self.left(journey.attempts)
                     return None
                 await self._rest(self.retry.pause(journey.rounds, self.rng.random()))

@@ -16,7 +16,9 @@ class Caps:
 
     def add(self, model: str, cap: int) -> None:
         """An answer of ``model`` might have used ``cap`` tokens."""
-        caps = self.by_model.setdefault(model, Counter())
+        caps = self.by_model.get(model)
+        if caps is None:
+            caps = self.by_model[model] = Counter()
         caps[cap if cap in caps or len(caps) < KEPT else max(caps)] += 1
 
     def as_json(self) -> dict[str, dict[str, int]]:

@@ -30,8 +30,9 @@ from .faults import fault_of
 from .fleet import make_router, usable
 from .model import Fault, FaultKind, Job, Reply
 from .policy.choices import choices
+from .policy.lease import Lease
 from .policy.ratelimit import advertised
-from .policy.router import Lease, Router
+from .policy.router import Router
 from .policy.verdict import Faulty, Refused, Verdict, judge
 from .sdk import entra_token, make_client, make_http_client
 from .targets import Target

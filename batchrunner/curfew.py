@@ -18,6 +18,7 @@ from .supervisor import Supervisor
 LOOK_EVERY = 0.25  #: seconds
 LATE = 0.95  #: of the answers come sooner
 UNKNOWN = 10.0  #: seconds, before the first answer
+SHORTEST = 0.05  #: seconds: the stop has to come before the end, whatever answers take
 LARGEST_SHARE = 0.5  #: of the whole time, for the last answers
 LAST_FILES = 0.75  #: seconds that statistics and checkpoint are given
 
@@ -28,7 +29,7 @@ def lead(stats: Stats, span: float) -> float:
     for usage in stats.regions.values():
         bins.update(usage.latency.bins)
     late = Histogram(bins).quantile(LATE)
-    return min(UNKNOWN if late is None else late, LARGEST_SHARE * span)
+    return min(UNKNOWN if late is None else max(late, SHORTEST), LARGEST_SHARE * span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Curfew:
             if left <= (before := lead(self.supervisor.ledger.stats, span)):
                 break
             await anyio.sleep(min(LOOK_EVERY, max(0.01, left - before)))
-        self.supervisor.stop(
-            Stop(7, f"the deadline ({self.said}) has come: run the command again later to go on")
-        )
+        self.supervisor.stop(Stop(7, self._reason()))
+
+    def _reason(self) -> str:
+        """What happened, also if something else held the run up, and what to do."""
+        reason, remedy = f"the deadline ({self.said}) has come", ""
+        if disk := self.supervisor.disk_trouble:
+            reason, remedy = f"{reason}, waiting for the disk: {disk}", "make room, and "
+        elif self.supervisor.caller.pool.helm.is_paused:
+            reason += ", paused"
+        return f"{reason}: {remedy}run the command again later to go on"

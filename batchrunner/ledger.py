@@ -5,11 +5,9 @@ much of them was safe when, and the statistics up to there; the lines behind it 
 again at the next start, so that the numbers add up over any number of stops.
 """
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,13 +16,14 @@ import anyio.to_thread
 
 from .caps import Caps
 from .config import Settings
+from .counted import COUNTED, done, restore, settled, withdrawn
 from .identity import compare, is_done
 from .model import Failure, Result
 from .outputs import checkpoint, mounts
 from .outputs.disk import sibling
 from .outputs.done import DoneSet
 from .outputs.journal import Journal
-from .outputs.lines import LineError, check, decode, encode, failed, retryable
+from .outputs.lines import LineError, decode, encode, failed, retryable
 from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
@@ -36,7 +35,6 @@ from .stats import Stats
 from .timeline import Timeline
 
 STEERED = 200  #: changes by people that are remembered, the last ones
-_COUNTED = ("stats", "results", "withdrawn", "counted")  #: what a checkpoint says of lines
 
 
 @dataclass(slots=True)
@@ -53,6 +51,7 @@ class Ledger:
     unanswered: Unanswered = field(default_factory=Unanswered)  #: what earlier runs may have paid
     budget: Budget | None = None  #: what all runs have spent, as of now
     workers: int = 0  #: the most requests that may be in flight
+    jobs: int = 0  #: of the input
     input_: Mapping[str, Any] = field(
         default_factory=dict
     )  #: which file; at first the one that an earlier run surveyed
@@ -99,24 +98,24 @@ class Ledger:
         kept: list[Stats] = []
 
         def before_compaction() -> None:
-            agree(_done(path))
-            stats, withdrawn = restore(path, saved), _withdrawn(saved)
+            agree(done(path))
+            stats, gone = restore(path, saved), withdrawn(saved)
             for line in filter(drop, tail(path)):
                 record = decode(line)
                 stats.withdraw(record)
-                withdrawn.add_line(record)
-                withdrawn.withdraw(record)
+                gone.add_line(record)
+                gone.withdraw(record)
             kept.append(stats)
             fields = {
                 **saved,
                 "complete": False,
                 "results": {"synced": 0, "records": 0},
                 "stats": None,
-                "withdrawn": withdrawn.as_json(),
+                "withdrawn": gone.as_json(),
                 "compaction": {
                     "inode": path.stat().st_ino,
                     "stats": stats.as_json(),
-                    "before": {name: saved.get(name) for name in _COUNTED},
+                    "before": {name: saved.get(name) for name in COUNTED},
                 },
                 "retrying": again_before or again is not None,
             }
@@ -135,7 +134,7 @@ class Ledger:
         )
         stats = kept[0] if kept else restore(path, saved)
         if stats.ok + stats.failed != journal.records:  # the file was mended: count it afresh
-            stats = restore(path, {}) + _withdrawn(saved)
+            stats = restore(path, {}) + withdrawn(saved)
         before = saved.get("wall_s") or 0.0, saved.get("fallback_usd") or 0.0
         ledger = cls(path, journal, settings, stats, *before)
         ledger.is_retry = again_before or again is not None
@@ -220,7 +219,7 @@ class Ledger:
             "prices": {t.name: t.price for t in self.settings.targets if t.price},
             "sent": self.stats.calls,
             "ambiguous": self.stats.ambiguous,
-            "unanswered": self._unanswered(self.workers if is_running else 0).as_json(),
+            "unanswered": self._unanswered(self._flying if is_running else 0).as_json(),
             "fallback_usd": max(self.spent_before, self.fallback_usd()),
             "wall_s": round(self.wall_before + wall_s, 3),
             "stats": self.stats.as_json(),
@@ -232,28 +231,19 @@ class Ledger:
         await self.journal.sync()
         await self.publish(".checkpoint.json", content)
 
+    @property
+    def _flying(self) -> int:
+        """The most requests that a kill may find."""
+        return max(0, min(self.workers, self.jobs - self.journal.records))
+
     def _unanswered(self, in_flight: int) -> Unanswered:
-        if self.budget is None:
-            return self.unanswered
+        if self.budget is None:  # a later run may have one
+            return self.unanswered.and_flying(in_flight)
         return Unanswered.of(self.budget, self.stats, self.prices, in_flight)
 
     async def publish(self, suffix: str, content: bytes) -> None:
         """Replace a file beside the results at one stroke."""
         await anyio.to_thread.run_sync(publish, sibling(self.path, suffix), content)
-
-
-def set_aside(path: Path, now: datetime) -> None:
-    """Give the files of an earlier run other names, so that a new one starts with none."""
-    taken = (f".before-{now:%Y%m%dT%H%M%SZ}" + (f"-{n}" if n else "") for n in itertools.count())
-    mark = next(m for m in taken if not sibling(path, m).exists())
-    for suffix in (
-        ".checkpoint.json",
-        ".stats.json",
-        ".report.html",
-        "",
-    ):  # the results last: they are the truth
-        if (old := sibling(path, suffix)).exists():
-            old.rename(sibling(old, mark))
 
 
 def _mended(path: Path, found: Recovered) -> str | None:
@@ -264,58 +254,3 @@ def _mended(path: Path, found: Recovered) -> str | None:
         f"{found.bad_bytes:,} damaged bytes and {found.duplicates:,} doubled lines were taken out "
         f"of {path} and kept in {found.kept_in}; a job whose line was damaged runs again"
     )
-
-
-def restore(path: Path, saved: Mapping[str, Any]) -> Stats:
-    """The statistics of the checkpoint, and of the lines written after it."""
-    stats, offset = base(saved)
-    for line in tail(path, offset):
-        count(stats, line)
-    return stats
-
-
-def settled(path: Path, saved: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A checkpoint as it is; one that announces a compaction, as that came or did not come.
-
-    A compacted file is another file. Nothing was written to it before the next checkpoint, so the
-    statistics that were announced are those of all its lines.
-    """
-    announced = saved.get("compaction")
-    if announced is None or not path.exists():
-        return saved
-    now = path.stat()
-    if now.st_ino == announced["inode"]:
-        return {**saved, **announced["before"], "compaction": None}
-    return {**saved, "stats": announced["stats"], "counted": now.st_size, "compaction": None}
-
-
-def base(saved: Mapping[str, Any]) -> tuple[Stats, int]:
-    """The statistics of a checkpoint, and up to where the lines are counted in them."""
-    known = saved.get("stats")
-    if not known:
-        return _withdrawn(saved), 0
-    counted = saved.get("counted")
-    return Stats.from_json(known), saved["results"]["synced"] if counted is None else counted
-
-
-def count(stats: Stats, line: bytes) -> None:
-    """Take in a whole line."""
-    try:
-        stats.add_line(decode(line))
-    except ValueError:  # nested too deeply to be read, but whole: it counts as it is
-        stats.add_unread(is_failure=failed(line))
-
-
-def _withdrawn(saved: Mapping[str, Any]) -> Stats:
-    """What was called for failures that were taken out to run again."""
-    known = saved.get("withdrawn")
-    return Stats.from_json(known) if known else Stats()
-
-
-def _done(path: Path) -> DoneSet:
-    """The jobs that have a line, those to be dropped included."""
-    done = DoneSet()
-    for line in tail(path):
-        if (entry := check(line)) is not None:
-            done.mark(*entry)
-    return done

@@ -1,7 +1,8 @@
 """Where callers wait for a region: the asynchronous face of the router.
 
 Theory of operation. Those who wait stand in lanes: one for each model and set of avoided regions,
-so that a job that only one region may take holds up nobody else. In a lane the lowest ordinal is
+so that a job that only one region may take holds up nobody else; who can only be served when a
+person lets a region in again steps aside, into a lane for such. In a lane the lowest ordinal is
 first, so a job that was throttled comes before new ones. ``_assign`` is the one place that hands
 out leases: it runs whenever something changes (a caller joins, a request ends, the alarm rings)
 and sets one alarm for the soonest opening. Where the first of a lane does not fit, the smallest
@@ -16,12 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from .lanes import Lane, Waiter, first_ordinal, grant, ordinal
 from .model import Job
 from .policy.budget import Budget
 from .policy.helm import Helm
+from .policy.lease import Lease
 from .policy.ratelimit import NOTHING, Advertised
 from .policy.region import Region, RegionStatus
-from .policy.router import Lease, Router
+from .policy.router import Router
 from .policy.verdict import Verdict
 from .policy.window import EPSILON
 
@@ -29,15 +32,6 @@ LOOKAHEAD = 16  #: how far behind the first a smaller job is looked for
 PATIENCE = 64  #: how often the first of a lane lets another go ahead
 
 T = TypeVar("T")
-Lane = tuple[str, frozenset[str]]
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    job: Job
-    since: float
-    granted: asyncio.Future[Lease | None]
-    overtaken: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +40,7 @@ class RegionPool:
 
     _router: Router
     helm: Helm = field(default_factory=lambda: Helm(1))  #: what a person made of the run
-    _lanes: dict[Lane, list[_Waiter]] = field(init=False, default_factory=dict)
+    _lanes: dict[Lane, list[Waiter]] = field(init=False, default_factory=dict)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
     refusal: str = field(init=False, default="")  #: why the budget will not allow a job, if so
@@ -129,7 +123,7 @@ class RegionPool:
         loop = asyncio.get_running_loop()
         now = loop.time()
         since = self.helm.elapsed(now) if since is None else since
-        lane = (job.model, avoid)
+        lane = (job.model, avoid, False)
         if lane not in self._lanes:
             picked = self.helm.pick(self._router, now, job, avoid, since)
             if isinstance(picked, Lease):
@@ -137,13 +131,13 @@ class RegionPool:
             if picked is None:
                 self._note_refusal()
                 return None
-        waiter = _Waiter(job, since, loop.create_future())
-        insort(self._lanes.setdefault(lane, []), waiter, key=_ordinal)
+        waiter = Waiter(job, lane, since, loop.create_future())
+        self._join(waiter)
         self._assign()
         try:
             return await waiter.granted
         except asyncio.CancelledError:
-            self._withdraw(lane, waiter)
+            self._withdraw(waiter)
             raise
 
     def lease_nowait(self, job: Job, avoid: frozenset[str]) -> Lease | None:
@@ -195,7 +189,7 @@ class RegionPool:
         self._closed = True
         for lane in self._lanes.values():
             for waiter in lane:
-                _grant(waiter, None)
+                grant(waiter, None)
         self._lanes.clear()
         self._assign()
 
@@ -213,8 +207,8 @@ class RegionPool:
         loop = asyncio.get_running_loop()
         now = loop.time()
         soonest = math.inf
-        for lane, waiters in sorted(self._lanes.items(), key=_first_ordinal):
-            soonest = min(soonest, self._assign_lane(now, lane[1], waiters))
+        for lane, waiters in sorted(self._lanes.items(), key=first_ordinal):
+            soonest = min(soonest, self._assign_lane(now, lane, waiters))
             if not waiters:
                 del self._lanes[lane]
         if soonest < math.inf:
@@ -230,8 +224,12 @@ class RegionPool:
                     waiter.granted.set_exception(error)
             self._lanes.clear()
 
-    def _assign_lane(self, now: float, avoid: frozenset[str], waiters: list[_Waiter]) -> float:
+    def _join(self, waiter: Waiter) -> None:
+        insort(self._lanes.setdefault(waiter.lane, []), waiter, key=ordinal)
+
+    def _assign_lane(self, now: float, lane: Lane, waiters: list[Waiter]) -> float:
         """Grant what can be granted in one lane; returns when to look again."""
+        _, avoid, is_aside = lane
         while waiters:
             first = waiters[0]
             if first.granted.done():
@@ -241,12 +239,15 @@ class RegionPool:
             if picked is None:
                 self._note_refusal()
             if picked is None or isinstance(picked, Lease):
-                _grant(waiters.pop(0), picked)
+                grant(waiters.pop(0), picked)
+            elif self.helm.is_stranded and not is_aside:
+                first.lane = (first.job.model, avoid, True)
+                self._join(waiters.pop(0))
             elif not self._overtake(now, avoid, waiters):
                 return picked
         return math.inf
 
-    def _overtake(self, now: float, avoid: frozenset[str], waiters: list[_Waiter]) -> bool:
+    def _overtake(self, now: float, avoid: frozenset[str], waiters: list[Waiter]) -> bool:
         """Let the smallest job close behind the first go ahead, if a region takes it now."""
         first = waiters[0]
         if first.overtaken >= PATIENCE or len(waiters) == 1:
@@ -262,31 +263,18 @@ class RegionPool:
         if not isinstance(picked, Lease):
             return False
         first.overtaken += 1
-        _grant(waiters.pop(index), picked)
+        grant(waiters.pop(index), picked)
         return True
 
     def _note_refusal(self) -> None:
         self.refusal = self.refusal or self._router.refusal
 
-    def _withdraw(self, lane: Lane, waiter: _Waiter) -> None:
+    def _withdraw(self, waiter: Waiter) -> None:
         """Take back what a cancelled caller waited for, or was granted too late to be used."""
-        waiters = self._lanes.get(lane, [])
+        waiters = self._lanes.get(waiter.lane, [])
         if waiter in waiters:
             waiters.remove(waiter)
             if not waiters:
-                del self._lanes[lane]
+                del self._lanes[waiter.lane]
         elif not waiter.granted.cancelled() and (lease := waiter.granted.result()) is not None:
             self.settle(lease, None)
-
-
-def _grant(waiter: _Waiter, lease: Lease | None) -> None:
-    if not waiter.granted.done():
-        waiter.granted.set_result(lease)
-
-
-def _ordinal(waiter: _Waiter) -> int:
-    return waiter.job.ordinal
-
-
-def _first_ordinal(lane: tuple[Lane, list[_Waiter]]) -> int:
-    return lane[1][0].job.ordinal

@@ -5,7 +5,7 @@ so may what was in flight when a run was killed: only the checkpoint knows of th
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from .policy.budget import Budget
@@ -48,6 +48,10 @@ class Unanswered:
     def as_json(self) -> dict[str, float]:
         """As a checkpoint keeps it."""
         return asdict(self)
+
+    def and_flying(self, in_flight: int) -> Self:
+        """The same, and so many requests that a kill may find."""
+        return replace(self, in_flight=self.in_flight + in_flight)
 
     def total(self, stats: Stats, prices: PriceList) -> tuple[float, float]:
         """US dollars and tokens of all runs.

@@ -63,7 +63,14 @@ class RegionUsage:
         else:
             self.errors[attempt.outcome] += 1
         if attempt.usage is not None:
-            self.models.setdefault(attempt.usage.model, Tokens()).add(attempt.usage)
+            self.answered(attempt.usage)
+
+    def answered(self, usage: Usage) -> None:
+        """Count the tokens of one answer."""
+        tokens = self.models.get(usage.model)
+        if tokens is None:
+            tokens = self.models[usage.model] = Tokens()
+        tokens.add(usage)
 
     @property
     def answers(self) -> int:
@@ -135,15 +142,17 @@ class Stats:
 
     def _fold(self, attempts: Sequence[Attempt], code: str | None, usage: Usage | None) -> None:
         self.add_attempts(attempts)
-        last = self.region(attempts[-1].region) if attempts else RegionUsage()
+        last = self.region(attempts[-1].region) if attempts else None
         if code is None:
             self.ok += 1
         else:
             self.failed += 1
             self.codes[code] += 1
-            last.failed += 1
+        if last is None:
+            return
+        last.failed += code is not None
         if usage is not None:
-            last.models.setdefault(usage.model, Tokens()).add(usage)
+            last.answered(usage)
 
     def region(self, name: str) -> RegionUsage:
         """The usage of one region, which begins with nothing."""

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .counted import base, count, settled
 from .errors import UsageError
-from .ledger import base, count, settled
 from .outputs import checkpoint, foreign
 from .outputs.disk import sibling
 from .outputs.lines import MAX_LINE, check, decode

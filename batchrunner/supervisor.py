@@ -58,6 +58,7 @@ class Supervisor:
     _left: int = field(init=False, default=0)  #: jobs that no region would take
     _is_interrupted: bool = field(init=False, default=False)
     _unsaved: str = field(init=False, default="")  #: why the checkpoint is an old one
+    _changed: anyio.Event = field(init=False, default_factory=anyio.Event)  #: by a person
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
     _crew: Crew = field(init=False)
@@ -73,7 +74,8 @@ class Supervisor:
         self._before = {name: (use.throttled_s, use.peak_in_flight) for name, use in before}
         self.caller.left = self.ledger.stats.add_attempts
         self.ledger.fallback_usd = lambda: self.caller.pool.fallback_usd
-        self.ledger.budget, self.ledger.workers = self.caller.pool.budget, self.workers
+        self.ledger.budget = self.caller.pool.budget
+        self.ledger.workers, self.ledger.jobs = self.workers, self.total
         self._gate = Gate(
             lambda: self.ledger.crowded(self.workers),
             lambda reason: self.stop(Stop(3, f"{reason}: make room and run the same again")),
@@ -135,9 +137,10 @@ class Supervisor:
         self._crew.resize(self.workers)
 
     def steered(self, what: str) -> None:
-        """A person changed something: it belongs to what the run tells of itself."""
+        """A person changed something: it belongs to what the run tells of itself, at once."""
         wall_s = asyncio.get_running_loop().time() - self._started
         self.ledger.note_steering(wall_s, what)
+        self._changed.set()
 
     def progress(self) -> Progress:
         """The run at this moment."""
@@ -214,12 +217,19 @@ class Supervisor:
     async def _save(self) -> None:
         clock = asyncio.get_running_loop().time
         for pause in chain(FIRST_SAVES, repeat(SAVE_EVERY)):
-            await anyio.sleep(pause)
+            with anyio.move_on_after(pause):
+                await self._changed.wait()
+            self._changed = anyio.Event()
             try:
                 await self.ledger.save(wall_s=clock() - self._started)
                 self._unsaved = ""
             except OSError as error:  # the results are safe without it
                 self._unsaved = error.strerror or str(error)
+
+    @property
+    def disk_trouble(self) -> str | None:
+        """Why the disk is waited for; nothing where it is not."""
+        return self.ledger.journal.stalled or self._gate.reason
 
     @property
     def _is_complete(self) -> bool:
@@ -230,9 +240,10 @@ class Supervisor:
         pool = self.caller.pool
         reasons = [f"{r.name}: {r.reason}" for r in pool.statistics() if r.reason]
         reasons += [f"openai: {pool.held_back}"] if pool.held_back else []
+        why = f" ({'; '.join(reasons)})" if reasons else ""
         return (
-            "no region is left that can serve the remaining jobs "
-            f"({'; '.join(reasons)}): put this right and run the same command again"
+            f"no region is left that can serve the remaining jobs{why}: "
+            "put this right and run the same command again"
         )
 
     def _outage(self) -> str:
@@ -241,9 +252,8 @@ class Supervisor:
     def _note(self) -> str:
         if self.stopped is not None:
             return f"stopping, waiting for requests in flight: {self.stopped.reason}"
-        stalled = self.ledger.journal.stalled
-        if stalled or self._gate.reason:
-            return f"waiting for the disk: {stalled or self._gate.reason}"
+        if self.disk_trouble:
+            return f"waiting for the disk: {self.disk_trouble}"
         pool = self.caller.pool
         if pool.helm.is_paused:
             return "paused: batchrunner ctl OUTPUT resume goes on"

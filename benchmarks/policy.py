@@ -25,10 +25,11 @@ from batchrunner.model import Reply
 from batchrunner.policy.account import Account
 from batchrunner.policy.adaptive import Adaptive
 from batchrunner.policy.budget import Budget
+from batchrunner.policy.lease import Lease
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit, advertised
 from batchrunner.policy.region import Region
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.router import Router
 from batchrunner.policy.verdict import judge
 from batchrunner.prices import PriceList
 from tests.world import job

@@ -170,6 +170,24 @@ async def test_a_checkpoint_tells_how_much_a_kill_may_find_in_flight(place):  # 
     assert saved()["in_flight"] == 0
 
 
+async def test_what_a_kill_may_find_counts_though_that_run_had_no_budget(place):  # noqa: ARG001
+    write_jobs(count=8)
+    seen = []
+    async with serve(scenario_of(Path("swift.toml"))) as simulation:
+        few = read_settings({"concurrency": 5, "limit": 6}, simulation.environ(), {})
+        await run_async("in.jsonl", None, few, watch=lambda _: seen.append(saved()))
+        ended = saved()
+        saved(in_flight=3, calls=2)
+        settings = read_settings({"concurrency": 5}, simulation.environ(), {})
+        await run_async("in.jsonl", None, settings, watch=lambda _: seen.append(saved()))
+
+    assert seen[0]["in_flight"] == 5
+    assert ended["in_flight"] == 0
+    assert seen[-1]["in_flight"] == 3 + 2, "no more than are left, and what was found earlier"
+    assert saved()["in_flight"] == 3
+    assert saved()["calls"] == 2, "a budget has yet to count the others"
+
+
 def test_a_deadline_ends_a_run_in_time_and_it_can_go_on(batchrunner):
     Path("slow.toml").write_text(
         'seed = 1\n[[regions]]\nname = "a"\nkey = "canary"\n'

@@ -19,7 +19,7 @@ LAYERS = """
     policy.ratelimit policy.window policy.answer policy.choices policy.verdict policy.discovery
     policy.adaptive policy.breaker policy.retry policy.estimate policy.calibration
     policy.account policy.governor policy.budget policy.axis policy.pace
-    policy.quota policy.region policy.tier policy.router policy.helm
+    policy.quota policy.region policy.lease policy.tier policy.router policy.helm
 
     endpoints tls rates deadline targets settings config ownership environment
 
@@ -37,7 +37,7 @@ LAYERS = """
 
     outputs
     outputs.disk outputs.mounts outputs.lines outputs.done outputs.lock
-    outputs.publish outputs.checkpoint
+    outputs.publish outputs.aside outputs.checkpoint
     outputs.results_file outputs.places outputs.lookup outputs.foreign outputs.found
     outputs.survey outputs.torn outputs.recovery
     outputs.index outputs.shelf
@@ -46,11 +46,11 @@ LAYERS = """
     sdk faults wire histogram examples caps stats timeline prices
 
     spending channel orders
-    pool hedge answers caller runner
+    lanes pool hedge answers caller runner
     telemetry telemetry.spans telemetry.export
     fleet
 
-    paths identity summary eta problems selection ledger gate reuse twins supervisor curfew
+    paths identity summary eta problems selection counted ledger gate reuse twins supervisor curfew
     steering control signals
 
     report

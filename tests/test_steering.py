@@ -25,9 +25,9 @@ SLOW = CALM | {"median": 3.0}
 class Live:
     """A run, what is sent when, and what it says when it is steered."""
 
-    def __init__(self, *regions, jobs=200, workers=8, openai=None, **world):
+    def __init__(self, *regions, jobs=200, workers=8, openai=None, crowding=lambda: None, **world):
         self.world = World(scenario(*regions, openai=openai), concurrency=workers, **world)
-        self.supervisor = supervise(self.world, jobs, workers)
+        self.supervisor = supervise(self.world, jobs, workers, crowding=crowding)
         self.said, self.sent, self.most = [], [], []
         self.steering = Steering(self.supervisor, self.said.append)
         self._send, self.world.caller.send = self.world.caller.send, self._note

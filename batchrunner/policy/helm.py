@@ -8,9 +8,10 @@ import math
 from dataclasses import dataclass, field
 
 from ..model import Job
+from .lease import Lease
 from .ratelimit import MINUTE, Limit, requests_per_minute
 from .region import Region
-from .router import Lease, Router
+from .router import Router
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Helm:
 
     concurrency: int  #: of the whole run
     is_paused: bool = field(init=False, default=False)
+    is_stranded: bool = False  #: whether the last pick waits for a region that a person took out
     _since: float = field(init=False, default=0.0)  #: when the pause began
     _paused: float = field(init=False, default=0.0)  #: seconds of all pauses that are over
     _most: float = field(init=False, default=math.inf)  #: in flight; the workers alone are a bound
@@ -34,10 +36,12 @@ class Helm:
 
         A job that only regions could take which a person took out waits until one is let in.
         """
+        self.is_stranded = False
         if self.is_paused or router.in_flight >= self._most:
             return math.inf
         picked = router.pick(now, job, avoid, self.elapsed(now) - since)
         if picked is None and not (avoid or router.refusal) and router.may_return(job):
+            self.is_stranded = True
             return math.inf
         return picked
 

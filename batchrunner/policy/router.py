@@ -18,9 +18,9 @@ from typing import Literal
 
 from ..model import FaultKind, Job
 from .budget import Budget, Need
-from .calibration import Mark
 from .estimate import Estimate
 from .governor import Governor
+from .lease import Lease
 from .ratelimit import NOTHING, Advertised
 from .region import Region, RegionStatus
 from .tier import Tier
@@ -39,25 +39,6 @@ from .verdict import (
 
 Strategy = Literal["balanced", "ordered"]
 NO_REGIONS: frozenset[str] = frozenset()
-
-
-@dataclass(slots=True, eq=False)
-class Lease:
-    """The right to send one request to one region, paid for in advance.
-
-    Nobody changes one; it is not frozen because one is made for every request, and that would
-    take four times as long.
-    """
-
-    region: Region
-    job: Job
-    tokens: float
-    sent: float
-    mark: Mark
-    quota_generation: int
-    breaker_generation: int
-    cost: float = 0.0  #: US dollars that the fallback may take for it
-    need: Need | None = None  #: what is set aside for it, where a budget is kept
 
 
 @dataclass(slots=True)
@@ -214,8 +195,7 @@ class Router:
 
         What is in flight was counted at its most: less may have been used when it ends.
         """
-        waits = any(region.in_flight for region in self.regions)
-        return (waits and self.governor.may_allow(cost)) and not any(
+        return (self.in_flight > 0 and self.governor.may_allow(cost)) and not any(
             region.serves(job.model) and region.fits(job)
             for region in self.regions
             if not region.is_fallback
@@ -231,7 +211,7 @@ class Router:
         self, budget: Budget, now: float, job: Job, avoid: frozenset[str], waited: float
     ) -> Lease | float | None:
         """Look again, among the regions that are cheap enough for what is left of the budget."""
-        able = [region for region in self.regions if region.takes(job, NO_REGIONS)]
+        able = [region for region in self.regions if self._may_ever_take(region, job)]
         needs = {region.name: self._need(budget, region, job) for region in able}
         dear = {name for name, need in needs.items() if not budget.allows(need)}
         if (picked := self.pick(now, job, avoid | dear, waited)) is not None:
@@ -239,7 +219,19 @@ class Router:
         if not any(map(budget.may_allow, needs.values())):
             self.refusal = budget.refusal(job.model, min(needs.values()))
             return None
-        return math.inf if any(budget.may_allow(needs[name]) for name in dear - avoid) else None
+        left = needs.keys() - avoid
+        return math.inf if any(budget.may_allow(needs[name]) for name in left) else None
+
+    def _may_ever_take(self, region: Region, job: Job) -> bool:
+        """Whether ``region`` takes ``job`` now, or may when what is in flight has ended."""
+        if not region.takes(job, NO_REGIONS):
+            return False
+        cost = self._cost(job) if region.is_fallback else 0.0
+        return (
+            not region.is_fallback
+            or self.governor.allows(cost)
+            or (self.in_flight > 0 and self.governor.may_allow(cost))
+        )
 
     def _lease(self, now: float, region: Region, job: Job, tokens: float, cost: float) -> Lease:
         if region.is_fallback:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from batchrunner.model import Usage
 from batchrunner.policy.account import Account
 from batchrunner.policy.budget import Budget
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.lease import Lease
+from batchrunner.policy.router import Router
 from batchrunner.policy.verdict import Answered, Barred, Faulty
 
 from .builders import job, region, requests

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from batchrunner.model import Usage
 from batchrunner.policy.breaker import State
 from batchrunner.policy.helm import Helm, let_in, limit_region, take_out
+from batchrunner.policy.lease import Lease
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import MINUTE, Advertised, Limit, requests_per_minute
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.router import Router
 from batchrunner.policy.verdict import Answered, Barred
 from tests.policy.builders import job, region
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from batchrunner.model import Usage
 from batchrunner.policy.account import Account
 from batchrunner.policy.governor import Governor
+from batchrunner.policy.lease import Lease
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Limit
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.router import Router
 from batchrunner.policy.verdict import Answered, Cause, Faulty, Throttled
 from batchrunner.pool import PATIENCE, RegionPool
 from tests.policy.builders import job, region

@@ -11,10 +11,11 @@ from batchrunner.policy.account import Account
 from batchrunner.policy.adaptive import Adaptive
 from batchrunner.policy.breaker import State
 from batchrunner.policy.governor import Governor
+from batchrunner.policy.lease import Lease
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
 from batchrunner.policy.region import Region
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.router import Router
 from batchrunner.policy.verdict import (
     Answered,
     Barred,

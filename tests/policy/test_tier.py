@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.model import Usage
+from batchrunner.policy.lease import Lease
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Advertised, Limit
-from batchrunner.policy.router import Lease, Router
+from batchrunner.policy.router import Router
 from batchrunner.policy.tier import COMPARED, Tier
 from batchrunner.policy.verdict import Answered, Cause, Faulty, Throttled
 from tests.policy.builders import job, region, wait_for
