@@ -29,14 +29,19 @@ def rough(seconds: float) -> str:
     return f"{hours // 24}d{hours % 24:02d}h"
 
 
-def usd(dollars: float, *, rough: bool = False) -> str:
+def dollars(amount: float) -> str:
+    """``0.0042``, ``4.12``, ``1,204``."""
+    digits = 0 if amount >= 1000 else 2 if amount >= 1 or not amount else 4
+    return f"{amount:,.{digits}f}"
+
+
+def usd(amount: float, *, rough: bool = False) -> str:
     """``0.0042 USD``, ``4.12 USD``, ``1,204 USD``; two digits that count where it is ``rough``."""
-    if rough and dollars:
-        dollars = float(f"{dollars:.2g}")
-        if dollars < 10:
-            return f"{dollars:.{1 - floor(log10(dollars))}f} USD"
-    digits = 0 if dollars >= 1000 or rough else 2 if dollars >= 1 or not dollars else 4
-    return f"{dollars:,.{digits}f} USD"
+    if not rough or not amount:
+        return f"{dollars(amount)} USD"
+    amount = float(f"{amount:.2g}")
+    digits = 1 - floor(log10(amount)) if amount < 10 else 0
+    return f"{amount:,.{digits}f} USD"
 
 
 def state(status: RegionStatus) -> str:
@@ -50,8 +55,8 @@ def throttled(usage: RegionUsage) -> int:
 
 
 def errors(usage: RegionUsage) -> str:
-    """``3 http_503, 1 timeout``; a zero where there were none."""
-    return ", ".join(f"{n} {outcome}" for outcome, n in usage.errors.most_common()) or "0"
+    """``3 http_503, 1 timeout``; nothing where there were none."""
+    return ", ".join(f"{n:,} {outcome}" for outcome, n in usage.errors.most_common() if n)
 
 
 def reused(count: int, total: int) -> list[str]:
