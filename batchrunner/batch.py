@@ -119,6 +119,7 @@ async def run_async(  # noqa: PLR0913 - the front door
                 supervisor.use(reuse)
                 show(supervisor.progress)
                 if end is not None:
+                    supervisor.ends_at = end
                     curfew = Curfew(supervisor, end, settings.deadline or "")
                     supervisor.beside.append(curfew.watch)
                 await announce(supervisor, settings)

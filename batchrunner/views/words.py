@@ -1,10 +1,11 @@
 """Numbers and states as people read them. Pure."""
 
 from collections.abc import Iterable
-from math import floor, log10
+from math import floor, inf, log10
 
 from ..policy.region import RegionStatus
 from ..stats import RegionUsage, Stats
+from ..summary import Bounds
 
 
 def duration(seconds: float | None) -> str:
@@ -42,6 +43,18 @@ def usd(amount: float, *, rough: bool = False) -> str:
     amount = float(f"{amount:.2g}")
     digits = 1 - floor(log10(amount)) if amount < 10 else 0
     return f"{amount:,.{digits}f} USD"
+
+
+def bounds(given: Bounds) -> list[str]:
+    """What will end the run early, and how near that is."""
+    parts = []
+    if given.max_cost < inf:
+        parts.append(f"budget {dollars(given.cost_usd)} of {usd(given.max_cost)}")
+    if given.max_tokens < inf:
+        parts.append(f"{given.tokens:,.0f} of {given.max_tokens:,.0f} tokens")
+    if given.ends_in is not None:
+        parts.append(f"deadline in {rough(given.ends_in)}")
+    return parts
 
 
 def state(status: RegionStatus) -> str:

@@ -101,7 +101,7 @@ def reasons(statuses: Sequence[RegionStatus], width: int) -> list[Text]:
 
 def _columns(snapshot: Snapshot) -> list[Column]:
     """All columns, each as wide as it may need to be before the run has ended."""
-    progress, costs = snapshot.progress, snapshot.costs or {}
+    progress, costs = snapshot.progress, snapshot.costs
     longest = max(cell_len(printable(s.name)) for s in progress.regions)
     name = min(MOST_NAME, max(LEAST_NAME, longest))
     count = max(6, len(f"{progress.total:,}"))
