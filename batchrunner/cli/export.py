@@ -69,8 +69,8 @@ def export(  # noqa: PLR0913 - an option each
 
     Rows keep their order. There is a column for each property of the schema, or one called answer,
     and one called error where jobs have failed. In CSV a text that a spreadsheet would take for a
-    formula gets an apostrophe before it. Exit codes: 0 all rows have answers; 1 some jobs failed; 2 not complete
-    (see --partial); 4 not the results of this input; 5 damaged.
+    formula gets an apostrophe before it. Exit codes: 0 all rows have answers; 1 some jobs failed;
+    2 not complete (see --partial); 4 not the results of this input; 5 damaged.
     """
     from ..commands.export import export_batch_command, export_command
     from ..export import Wanted
