@@ -41,10 +41,19 @@ def changes(world: World, caps: Mapping[int | None, int], jobs: int) -> Iterator
         if used and len(usable(settings)) > 1:
             yield Change("without OpenAI (--no-fallback)", _with(world, no_fallback=True))
         elif not used:
-            yield Change("with OpenAI as the fallback", _with(world, no_fallback=False))
+            yield Change(_named_fallback(world), _with(world, no_fallback=False))
     if settings.concurrency < jobs:
         double = settings.concurrency * 2
         yield Change(f"--concurrency {double:,}", _with(world, concurrency=double))
+
+
+def _named_fallback(world: World) -> str:
+    """A fallback without limits answers everything at once, which nobody should count on."""
+    target = next(target for target in world.settings.targets if target.is_fallback)
+    known = world.known[target.name]
+    if target.rpm or target.tpm or known.rpm or known.tpm:
+        return "with OpenAI as the fallback"
+    return "with OpenAI, if it had no limits"
 
 
 def _with(world: World, **changed: object) -> World:

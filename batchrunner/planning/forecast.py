@@ -20,7 +20,7 @@ from statistics import fmean
 
 from ..fleet import usable
 from ..model import Usage
-from ..policy.ratelimit import MINUTE
+from ..policy.ratelimit import MINUTE, SLICE
 from ..prices import PriceList
 from ..targets import Target
 from .limits import Known
@@ -269,8 +269,12 @@ def _share(  # noqa: PLR0913, PLR0917 - all that is known
         prompt=taken.prompt * times,
         completion=taken.completion * times,
         cost_usd=_cost(target.name, taken, times, prices),
-        requests_use=_use(sum(t.calls - t.throttled for t in pool), rpm / factor, gone.fed),
-        tokens_use=_use(sum(t.charged for t in pool), tpm / factor, gone.fed),
+        requests_use=_use(
+            sum(t.calls - t.throttled for t in pool),
+            rpm / factor,
+            gone.sent + (SLICE if rpm >= MINUTE else MINUTE),
+        ),
+        tokens_use=_use(sum(t.charged for t in pool), tpm / factor, gone.sent + MINUTE),
         throttled=taken.throttled * times,
     )
 
@@ -282,10 +286,10 @@ def _sharing(target: Target, world: World) -> list[Target]:
 
 
 def _use(taken: float, per_minute: float, seconds: float) -> float | None:
-    """The share of a limit that was taken until the jobs ran out; it is all there at the start."""
+    """The share that was taken of what a limit lets pass in so long."""
     if math.isinf(per_minute):
         return None
-    return min(1.0, taken / (per_minute / MINUTE * (seconds + MINUTE)))
+    return min(1.0, taken / (per_minute / MINUTE * seconds))
 
 
 def _cost(region: str, taken: Taken, times: float, prices: PriceList) -> float | None:

@@ -291,9 +291,12 @@ def test_openai_is_tried_without_and_with():
     used = world(known(60), openai=known(60))
     unused = world(known(60), openai=known(60), no_fallback=True)
     alone = world(openai=known(60))
+    endless = world(known(60), openai=known(), no_fallback=True)
 
     assert "without OpenAI (--no-fallback)" in [c.words for c in changes(used, {}, 9999)]
     assert "with OpenAI as the fallback" in [c.words for c in changes(unused, {}, 9999)]
+    said = [c.words for c in changes(endless, {}, 9999)]
+    assert "with OpenAI, if it had no limits" in said
     assert not [c for c in changes(alone, {}, 9999) if "OpenAI" in c.words]
 
 
@@ -319,7 +322,8 @@ def test_workers_that_wait_for_a_quota_are_not_what_holds_a_run_up():
     """120 jobs, all of them pulled at once: no more concurrency would help."""
     plan = make_plan(world(known(60), known(120), concurrency=256), sample([ask()] * 120))
 
-    assert plan.bottleneck.kind != "concurrency"
+    assert plan.bottleneck.kind == "requests"
+    assert plan.bottleneck.use > 0.9
     assert not [effect for effect in plan.effects if "--concurrency" in effect.change]
 
 
