@@ -2,7 +2,9 @@
 
 import pytest
 
+from batchrunner.summary import Bounds
 from batchrunner.views.gauge import Gauge, Snapshot, at_the_end
+from batchrunner.views.line import line
 from tests.views.builders import progress, status, usage
 
 
@@ -85,6 +87,16 @@ def test_the_cost_is_looked_up_now_and_then():
     assert first is not None
     assert first == same
     assert gauge.read(later).cost_usd == pytest.approx(2 * first)
+
+
+def test_a_line_of_text_says_how_near_the_bounds_are():
+    bounds = Bounds(3.1, 5.0, 1_200_000, 5_000_000, ends_in=725.0)
+    told = line(Snapshot(progress=progress((), bounds=bounds)))
+
+    assert (
+        " | budget 3.10 of 5.00 USD | 1,200,000 of 5,000,000 tokens | deadline in 12m05s" in told
+    )
+    assert "budget" not in line(Snapshot(progress=progress()))
 
 
 def test_a_pause_is_no_pace():
