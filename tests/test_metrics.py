@@ -92,6 +92,12 @@ def test_the_time_to_go_follows_the_pace_of_late_and_not_that_of_the_whole_run()
     assert seen["batchrunner_eta_seconds",] == pytest.approx(1_000, rel=0.05)
 
 
+def test_jobs_of_earlier_runs_are_no_pace():
+    seen = scrape(Progress(1_000, 500, 60.0, Stats(ok=560), ()))
+
+    assert seen["batchrunner_eta_seconds",] == pytest.approx(440, rel=0.01)
+
+
 def test_no_time_to_go_is_told_before_there_is_a_pace():
     assert ("batchrunner_eta_seconds",) not in scrape(progress(Stats()))
 

@@ -327,6 +327,13 @@ def test_workers_that_wait_for_a_quota_are_not_what_holds_a_run_up():
     assert not [effect for effect in plan.effects if "--concurrency" in effect.change]
 
 
+@pytest.mark.parametrize("jobs", [3, 120, 256])
+def test_jobs_that_all_have_a_slot_are_held_up_by_their_answers(jobs):
+    plan = make_plan(world(known(), concurrency=256), sample([ask()] * jobs))
+
+    assert plan.bottleneck.kind == "answers"
+
+
 def test_embeddings_have_no_answers_to_be_shortened_or_guessed():
     vector = ask(path=EMBEDDINGS, model="text-embedding-3-small", cap=0)
     plan = make_plan(world(known(60)), sample([vector] * 5))

@@ -52,8 +52,15 @@ def test_only_paths_are_longer_than_a_terminal_is_wide(shown, columns):
     lines = shown(columns).splitlines()
     paths = [line for line in lines if "out.results.jsonl" in line]
 
+    assert paths[0] == f"results: {DEEP}"
     assert len(paths) == 3
     assert all(cell_len(line) < columns for line in lines if line not in paths)
+
+
+def test_a_path_in_a_sentence_is_not_cut_either(shown):
+    lines = shown(40, warnings=[f"the report could not be written: batchrunner report {DEEP}"])
+
+    assert f"  {DEEP}" in lines.splitlines()
 
 
 def test_a_narrow_terminal_keeps_what_matters_most(shown):
