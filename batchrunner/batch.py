@@ -18,6 +18,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from .caller import Caller
 from .config import Settings, require_targets
 from .control import Control
 from .curfew import Curfew
@@ -43,9 +44,9 @@ from .selection import Selection
 from .signals import listening
 from .steering import Steering
 from .summary import Summary
-from .supervisor import Supervisor, Watch
+from .supervisor import Beside, Supervisor, Watch
 from .telemetry.endpoint import serving
-from .telemetry.export import Observe, telling
+from .telemetry.export import telling
 
 
 def run(
@@ -79,8 +80,8 @@ async def run_async(  # noqa: PLR0913 - the front door
     says so in its summary.
     """
     settings = await anyio.to_thread.run_sync(filled, settings or load_settings())
-    began = datetime.now(UTC), anyio.current_time()
-    end = _end(settings, *began)
+    now, at = datetime.now(UTC), anyio.current_time()
+    end = None if settings.deadline is None else at + seconds_until(settings.deadline, now)
     require_targets(settings)
     require_prices(settings, filter(None, [settings.model]))
     counter(settings)
@@ -91,7 +92,7 @@ async def run_async(  # noqa: PLR0913 - the front door
     async with (
         listening(enabled=catch_signals) as signals,
         telling(telemetry=settings.telemetry) as observe,
-        serving(settings.metrics_port, datetime.now(UTC).timestamp()) as show,
+        serving(settings.metrics_port, now.timestamp()) as show,
         staged(input_) as source,
         _reusing(settings, path) as reuse,
     ):
@@ -103,28 +104,25 @@ async def run_async(  # noqa: PLR0913 - the front door
             tell(seen.sentence("standard input" if input_ == "-" else source.name))
         look = partial(survey_input, seen, settings, given)
         found = await look() if is_new else None
-        require_prices(settings, () if found is None else found.models)
-        async with _open_ledger(path, settings, look, again) as ledger:
+        async with _open_ledger(path, settings, now, look, again) as ledger:
             found = found or await recalled(seen, settings, ledger.input_, ledger.journal.done)
             found = found or await look(ledger.journal.done)
-            require_prices(settings, found.models)
             ledger.input_ = described(input_, found, settings)
             ledger.noun = found.noun
             if settings.dedup:
                 jobs = found.jobs + found.bad_count
                 await anyio.to_thread.run_sync(reuse.look_through_own, path, jobs)
-            async with _supervise(
-                found, settings, given, ledger, watch, observe=observe
-            ) as supervisor:
+            opened = open_caller(
+                settings, ledger.stats, ledger.spent_before, ledger.unanswered, observe
+            )
+            async with opened as caller, _feed(found, settings, given, ledger) as feed:
+                supervisor = _supervise(found, feed, caller, ledger, watch)
                 supervisor.use(reuse)
+                supervisor.ends_at = end
+                supervisor.beside = _attendants(supervisor, settings, end, tell)
                 show(supervisor.progress)
-                if end is not None:
-                    supervisor.ends_at = end
-                    curfew = Curfew(supervisor, end, settings.deadline or "")
-                    supervisor.beside.append(curfew.watch)
                 await announce(supervisor, settings)
                 signals.act = supervisor.interrupt
-                _control(supervisor, settings, tell)
                 try:
                     await supervisor.run()
                 except* BatchrunnerError as group:
@@ -132,11 +130,6 @@ async def run_async(  # noqa: PLR0913 - the front door
             signals.ignore()
             ledger.warnings += await changed(source, found)
             return await conclude(supervisor, settings)
-
-
-def _end(settings: Settings, now: datetime, at: float) -> float | None:
-    """When a run must have ended, on the clock of the loop, which shows ``at`` now."""
-    return None if settings.deadline is None else at + seconds_until(settings.deadline, now)
 
 
 @asynccontextmanager
@@ -153,6 +146,7 @@ async def _reusing(settings: Settings, path: Path) -> AsyncIterator[Reuse]:
 async def _open_ledger(
     path: Path,
     settings: Settings,
+    now: datetime,
     look: Callable[[DoneSet], Coroutine[Any, Any, Survey]],
     again: Selection | None,
 ) -> AsyncIterator[Ledger]:
@@ -163,57 +157,61 @@ async def _open_ledger(
 
     with acquire(path):
         if settings.restart:
-            await anyio.to_thread.run_sync(set_aside, path, datetime.now(UTC))
+            await anyio.to_thread.run_sync(set_aside, path, now)
         ledger = await anyio.to_thread.run_sync(Ledger.open, path, settings, agree, again)
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        ledger.timeline.begin(ledger.wall_before, now, ledger.stats)
+        ledger.timeline.begin(ledger.wall_before, f"{now:%Y-%m-%dT%H:%M:%SZ}", ledger.stats)
         async with ledger.journal:
             yield ledger
 
 
 @asynccontextmanager
-async def _supervise(  # noqa: PLR0913 - everything that is wired
-    found: Survey,
-    settings: Settings,
-    given: Defaults,
-    ledger: Ledger,
-    watch: Watch,
-    *,
-    observe: Observe,
-) -> AsyncIterator[Supervisor]:
-    """The run, wired and ready."""
-    opened = open_caller(settings, ledger.stats, ledger.spent_before, ledger.unanswered, observe)
-    async with open_lines(found.path, found.shape) as lines, opened as caller:
-        feed = Feed(
+async def _feed(
+    found: Survey, settings: Settings, given: Defaults, ledger: Ledger
+) -> AsyncIterator[Feed]:
+    """The jobs that have no result yet."""
+    async with open_lines(found.path, found.shape) as lines:
+        yield Feed(
             lines,
             given,
             skip=ledger.is_done,
             limit=settings.limit,
             count=counter(settings),
         )
-        yield Supervisor(
-            feed=feed,
-            caller=caller,
-            ledger=ledger,
-            prices=ledger.prices,
-            total=found.jobs + found.bad_count,
-            workers=max(1, min(settings.concurrency, found.jobs + found.bad_count)),
-            watch=watch,
-            outage_wait=settings.outage_wait,
-        )
 
 
-def _control(supervisor: Supervisor, settings: Settings, tell: Callable[[str], None]) -> None:
-    """Let the run be steered while it goes on."""
-    if settings.no_control:
-        return
+def _supervise(
+    found: Survey, feed: Feed, caller: Caller, ledger: Ledger, watch: Watch
+) -> Supervisor:
+    """The run, wired and ready."""
+    settings, total = ledger.settings, found.jobs + found.bad_count
+    return Supervisor(
+        feed=feed,
+        caller=caller,
+        ledger=ledger,
+        prices=ledger.prices,
+        total=total,
+        workers=max(1, min(settings.concurrency, total)),
+        watch=watch,
+        outage_wait=settings.outage_wait,
+    )
+
+
+def _attendants(
+    supervisor: Supervisor, settings: Settings, end: float | None, tell: Callable[[str], None]
+) -> list[Beside]:
+    """What goes on beside a run: its deadline, and whoever steers it."""
 
     def complain(reason: str) -> None:
         supervisor.ledger.warnings.append(reason)
         tell(reason)
 
-    steering = Steering(supervisor, tell)
-    supervisor.beside.append(Control(supervisor.ledger.path, steering.obey, complain).serve)
+    found: list[Beside] = []
+    if end is not None:
+        found.append(Curfew(supervisor, end, settings.deadline or "").watch)
+    if not settings.no_control:
+        obey = Steering(supervisor, tell).obey
+        found.append(Control(supervisor.ledger.path, obey, complain).serve)
+    return found
 
 
 def _raise_file_limit() -> None:

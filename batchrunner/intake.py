@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from .config import Settings
 from .errors import BatchrunnerError, IdentityError, InputError
+from .fleet import require_prices
 from .identity import is_done
 from .inputs.contents import template
 from .inputs.defaults import Defaults
@@ -98,6 +99,7 @@ async def survey_input(
         raise InputError(found.bad_message())
     if found.duplicates:
         raise InputError(found.duplicate_message())
+    require_prices(settings, found.models)
     highest = None if done is None else done.highest
     if settings.limit is None and highest is not None and highest >= found.lines:
         raise IdentityError(

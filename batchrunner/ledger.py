@@ -151,7 +151,7 @@ class Ledger:
         for name, models in (saved.get("answered_by") or {}).items():
             self.answered_by[name] = Counter(models)
         self.steered = list(saved.get("steered") or ())
-        if "timeline" in saved:  # since version 0.2
+        if "timeline" in saved:  # earlier ones have none
             self.timeline = Timeline.from_json(saved["timeline"])
             self.caps = Caps.from_json(saved["caps"])
         if "unanswered" in saved:

@@ -113,8 +113,8 @@ class RegionPool:
         return all(region.is_resting(now) for region in targets if not region.by_hand)
 
     def may_return(self, job: Job, avoid: frozenset[str]) -> bool:
-        """Whether a region that a person took out could take ``job``."""
-        return self._router.may_return(job, avoid)
+        """Whether a region that a person took out could take ``job``, and the budget allows it."""
+        return not self.refusal and self._router.may_return(job, avoid)
 
     async def lease(
         self, job: Job, avoid: frozenset[str], since: float | None = None

@@ -42,7 +42,7 @@ class PriceList:
     @classmethod
     def recall(cls, saved: Mapping[str, Any], default: str = "azure") -> Self:
         """The prices that a checkpoint was written with."""
-        named = saved.get("prices") or {}  # since version 0.2
+        named = saved.get("prices") or {}  # earlier ones have none
         rates = {name: Rates.parse(text) for name, text in named.items()}
         return cls(saved.get("providers") or {}, rates, default)
 

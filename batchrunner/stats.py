@@ -239,7 +239,7 @@ def _attempt(saved: Mapping[str, Any]) -> Attempt:
 
 
 def _tokens(saved: Mapping[str, Any]) -> Tokens:
-    lengths = Histogram.from_json(saved.get("lengths") or {"bins": {}})  # since version 0.2
+    lengths = Histogram.from_json(saved.get("lengths") or {"bins": {}})  # earlier ones have none
     return Tokens(**{**saved, "lengths": lengths})
 
 

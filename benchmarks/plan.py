@@ -82,7 +82,7 @@ CASES = [
             region(name, tpm=tpm, counting="sliding")
             for name, tpm in [("a", 50_000), ("b", 90_000)]
         ),
-        mixed(1250),
+        mixed(1400),
     ),
     Case("concurrency", region("a") + region("b"), mixed(1500), concurrency=24, has_trial=True),
     Case(

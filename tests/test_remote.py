@@ -146,7 +146,7 @@ def as_parquet():
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("rows.csv.gz", gzip.compress(ROWS.encode())),
+        ("rows.csv.gz", gzip.compress(ROWS.encode(), mtime=0)),
         ("rows.parquet", as_parquet()),
         ("rows.jsonl", "".join(json.dumps({"prompt": p}) + "\n" for p in PROMPTS)),
         ("rows", "".join(json.dumps({"prompt": p}) + "\n" for p in PROMPTS)),

@@ -137,6 +137,15 @@ async def test_what_watches_the_run_says_that_it_is_paused():
     assert "paused" not in seen[-1]
 
 
+async def test_a_budget_ends_a_run_though_a_region_could_be_let_in_again():
+    live = Live(region("a"), region("b"), jobs=200, options={"max_cost": 0.0005})
+    ended = await live.run((0.3, "out", "b"))
+
+    assert live.supervisor.stopped.exit_code == 7
+    assert ended < 60
+    live.assert_settled()
+
+
 # --- stop
 
 

@@ -288,7 +288,7 @@ def as_parquet():
         (b'\xef\xbb\xbf \n{"prompt":"Say"}\n', ""),
         (b"prompt\nSay\n", "standard input: CSV, UTF-8, comma, 1 column: prompt text"),
         ("prompt\nSay\n".encode("utf-16"), "standard input: CSV, UTF-16"),
-        (test_run.gzip.compress(b"prompt\nSay\n"), "standard input: CSV, UTF-8"),
+        (test_run.gzip.compress(b"prompt\nSay\n", mtime=0), "standard input: CSV, UTF-8"),
         (as_parquet(), "standard input: Parquet, 1 column: prompt text"),
     ],
 )

@@ -28,6 +28,8 @@ _HOLDS: dict[str, dict[str, Any]] = {
 }
 _RESPONSE: dict[str, Any] = {"output": [], "status": "completed"}
 
+_THROTTLED = b'{"error":{"code":"RateLimitReached","message":"exceeded the %b rate limit"}}'
+
 NEVER = 86_400.0  #: seconds, which the services name where a call is larger than its limit
 ROUNDING = 1e-6
 
@@ -110,11 +112,12 @@ class Service:
         prompt, answer = ask.prompt * self.answers.prompts, self.answers.length(self.rng, ask)
         seconds = known.latency.seconds(self.rng, ask.model, prompt, answer)
         charge = prompt + (self.answers.typical if ask.cap is None else ask.cap)
-        wait = self._enter(region, now, charge)
+        wait, axis = self._enter(region, now, charge)
         headers = _headers(known, self._meters[region])
         if wait > 0:
             taken.throttled += 1
-            return Reply(429, headers | {"retry-after-ms": str(max(1, round(wait * 1000)))}, b"")
+            headers["retry-after-ms"] = str(max(1, round(wait * 1000)))
+            return Reply(429, headers, _THROTTLED % axis)
         self.sent = now
         await asyncio.sleep(seconds)
         self._count(taken, ask.model, prompt, answer)
@@ -123,21 +126,22 @@ class Service:
         self.done.append(now + seconds)
         return Reply(200, headers, _body(job, prompt, answer))
 
-    def _enter(self, region: str, now: float, charge: float) -> float:
-        """Count a call, or say how long it should wait."""
+    def _enter(self, region: str, now: float, charge: float) -> tuple[float, bytes]:
+        """Count a call; or say how long it should wait, and for which limit."""
         requests, tokens = self._meters[region]
         waits = [
-            meter.wait(now, amount)
-            for meter, amount in ((requests, 1.0), (tokens, charge))
+            (meter.wait(now, amount), axis)
+            for meter, amount, axis in ((requests, 1.0, b"call"), (tokens, charge, b"token"))
             if meter is not None
         ]
-        if (wait := max(waits, default=0.0)) > 0:
-            return wait
+        wait, axis = max(waits, default=(0.0, b""))
+        if wait > 0:
+            return wait, axis
         if requests is not None:
             requests.take(now, 1.0)
         if tokens is not None:
             tokens.take(now, charge)
-        return 0.0
+        return 0.0, b""
 
     @staticmethod
     def _count(taken: Taken, name: str, prompt: float, answer: int) -> None:

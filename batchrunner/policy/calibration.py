@@ -24,6 +24,7 @@ COMPLETE = 0.9  #: of a second's requests that must be answered before it is com
 STEP, LARGEST_STEP = 1.005, 1.02  #: what a refusal adds at least and at most
 EASE = 1.0005  #: what a span that was used up takes away
 USED_UP = 0.97  #: the part of a limit that must be taken for its holding to mean anything
+UNCLEAR = 0.05  #: how much the factors of one single second may differ, of which both are exact
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
@@ -145,7 +146,10 @@ def _fit(seconds: Mapping[int, _Second], enough: float) -> float | None:
         factor = sum(e * u for e, u in points) / sum(e * e for e, _ in points)
         return sum((u - factor * e) ** 2 for e, u in points), factor
 
-    return min(fit(0.0), fit(1.0))[1]
+    window, bucket = fit(0.0), fit(1.0)
+    if len(same) == 1 and abs(window[1] - bucket[1]) > UNCLEAR:
+        return None
+    return min(window, bucket)[1]
 
 
 def _within(factor: float) -> float:

@@ -110,7 +110,7 @@ def test_every_path_is_answered(path):
 
 WORLDS = {
     "requests": lambda: world(known(rpm=300), known(rpm=600), known(rpm=900)),
-    "tokens": lambda: world(known(tpm=150_000), known(tpm=250_000)),
+    "tokens": lambda: world(known(tpm=160_000), known(tpm=265_000)),
     "slots": lambda: world(known(rpm=6000), known(rpm=6000), concurrency=48),
     "neither": lambda: world(known(rpm=400), known(rpm=400), known(rpm=400), concurrency=64),
     "openai": lambda: world(known(rpm=300, tpm=90_000), openai=known(rpm=300)),

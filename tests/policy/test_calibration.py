@@ -54,6 +54,19 @@ def compared(*requests):
     return story.factor
 
 
+def test_one_late_second_alone_tells_no_window_from_a_bucket():
+    story = Story()
+    story.send(0.0, 900.0)  # what it counts is not comparable any more: something came back
+    story.calibration.return_()
+    story.hear(story.send(59.9, 33.0), used=934.0)
+
+    assert story.factor == 1, "a bucket would have lost 998 until then, and charge twice as much"
+
+
+def test_one_early_second_alone_is_enough():
+    assert compared((0.0, 400.0, 440.0)) == pytest.approx(1.1)
+
+
 def test_to_begin_with_the_service_counts_as_we_do():
     assert Calibration().factor == 1
 

@@ -60,7 +60,7 @@ def test_numbers_in_csv_are_loaded_as_numbers(batchrunner):
 
 def test_every_column_that_can_be_asked_for_is_documented():
     text = PAGE.read_text(encoding="utf-8")
-    options = (ROOT / "batchrunner" / "cli.py").read_text(encoding="utf-8")
+    options = (ROOT / "batchrunner" / "cli" / "export.py").read_text(encoding="utf-8")
 
     for name in EXTRAS:
         assert f"`{name}`" in text
