@@ -1,5 +1,6 @@
 """What a run looks like from outside: while it goes on, and when it has ended. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,17 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What will end a run early, where something was said to, and how near that is."""
+
+    cost_usd: float = 0.0  #: of all runs, with what may have been billed without an answer
+    max_cost: float = math.inf
+    tokens: float = 0.0
+    max_tokens: float = math.inf
+    ends_in: float | None = None  #: seconds until the deadline
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A run at one moment."""
 
@@ -37,6 +49,7 @@ class Progress:
     held_back: str = ""  #: which bound keeps plain OpenAI from taking more
     note: str = ""  #: what holds the whole run up, in words
     paused: bool = False  #: by a person
+    bounds: Bounds = field(default_factory=Bounds)
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     prices: PriceList = field(default_factory=PriceList)
 
@@ -63,18 +76,19 @@ class Progress:
         return set(rest) <= {"resting", "out"} and ("resting" in rest or not is_steered)
 
     @property
-    def rate(self) -> float:
-        """Jobs a second that this run asked a region for, on average."""
-        asked = self.done - self.resumed - self.reused
-        return asked / self.wall_s if self.wall_s > 0 else 0.0
+    def asked(self) -> int:
+        """Jobs of which a region had the last word in this run."""
+        return self.done - self.resumed - self.reused
 
     @property
-    def remaining_s(self) -> float | None:
-        """Seconds to go at this rate; None while there is no rate.
+    def left(self) -> int:
+        """Jobs without a last word."""
+        return self.total - self.done
 
-        At most so many, where answers are reused: the next ones may have none.
-        """
-        return (self.total - self.done) / self.rate if self.rate > 0 else None
+    @property
+    def rate(self) -> float:
+        """Jobs a second that this run asked a region for, on average."""
+        return self.asked / self.wall_s if self.wall_s > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from .model import Failure, Job, Result
 from .prices import PriceList
 from .reuse import Reuse
 from .runner import Crew
-from .summary import Progress, Stop
+from .summary import Bounds, Progress, Stop
 from .twins import Twins
 
 SAVE_EVERY = 5.0  #: seconds between two checkpoints
@@ -50,6 +50,7 @@ class Supervisor:
     prices: PriceList = field(default_factory=PriceList)
     beside: list[Beside] = field(default_factory=list)  #: what goes on until the jobs are done
     outage_wait: float = 600.0  #: seconds without an answer, all regions being down, that end it
+    ends_at: float | None = None  #: the deadline, on the clock of the loop
     stopped: Stop | None = None
     _resumed: int = field(init=False)
     _reused: int = field(init=False)  #: by earlier runs
@@ -156,6 +157,7 @@ class Supervisor:
             resumed=self._resumed,
             reused=self.ledger.stats.reused - self._reused,
             wall_s=asyncio.get_running_loop().time() - self._started,
+            bounds=self._bounds(),
             stats=self.ledger.stats,
             regions=regions,
             waiting=pool.waiting,
@@ -165,6 +167,13 @@ class Supervisor:
             timeline=self.ledger.timeline,
             prices=self.prices,
         )
+
+    def _bounds(self) -> Bounds:
+        left = None if self.ends_at is None else max(0.0, self.ends_at - anyio.current_time())
+        if (budget := self.caller.pool.budget) is None:
+            return Bounds(ends_in=left)
+        money, tokens = budget.money, budget.tokens
+        return Bounds(money.spent, money.most, tokens.spent, tokens.most, left)
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
         await self._gate.passed()

@@ -43,7 +43,9 @@ def group():
 
 def commands(it=None, path=("batchrunner",)) -> Iterator[tuple]:
     """Every command with its whole name, those of sub-commands too; groups are none."""
-    for name, command in (it or group()).commands.items():
+    it = it or group()
+    for name in it.list_commands(None):
+        command = it.commands[name]
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         elif not command.hidden:

@@ -9,6 +9,7 @@ import pytest
 import typer
 import typer.main
 
+from batchrunner.cli.app import ORDER
 from tests import cli_reference
 from tests.cli_reference import PAGE, arguments, commands, option_row, options, page
 
@@ -160,3 +161,23 @@ def test_any_command_and_option_can_be_told():
         "bare": "| `--bare` | integer | `3` |  |  |\n",
         "flag": "| `--flag`, `--no-flag` |  |  |  | or not |\n",
     }
+
+
+def test_every_command_has_its_place_and_a_first_sentence_that_is_shown_whole():
+    help_ = cli_reference.group().get_help(typer.Context(cli_reference.group()))
+
+    assert [name.split()[1] for name in COMMANDS] == list(ORDER)
+    assert "..." not in help_.partition("Commands:")[2]
+
+
+def names_of(command):
+    return {option.name for option in COMMANDS[f"batchrunner {command}"].params}
+
+
+def test_whoever_puts_plan_in_the_place_of_run_need_change_nothing_else():
+    assert names_of("plan") - names_of("run") == {"like", "probe"}
+    assert names_of("run") <= names_of("plan")
+
+
+def test_a_retry_takes_no_option_that_run_does_not_know_but_which_jobs_of_what():
+    assert names_of("retry") - names_of("run") == {"only", "dry_run"}

@@ -80,7 +80,7 @@ LAYERS = """
     doctor.surroundings doctor.variables doctor.looking doctor.probing
 
     views
-    views.log views.words views.money views.gauge views.record views.line views.screen views.table
+    views.log views.words views.gauge views.record views.line views.screen
     views.live
     views.live.cells views.live.head views.live.columns views.live.frame views.live.painter
     views.progress views.ending

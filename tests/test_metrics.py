@@ -76,7 +76,30 @@ def test_the_jobs_of_the_input_are_ok_failed_or_remaining():
     assert seen["batchrunner_jobs", ("state", "failed")] == 1
     assert seen["batchrunner_jobs", ("state", "remaining")] == 7
     assert seen["batchrunner_waiting_jobs",] == 4
-    assert seen["batchrunner_eta_seconds",] == pytest.approx(7 / (3 / 5))
+
+
+def test_the_time_to_go_follows_the_pace_of_late_and_not_that_of_the_whole_run():
+    """Ten a second for ten minutes, then one: 1,000 more take 1,000 seconds, not some 110."""
+    collector, at = RunCollector(1e9), 0
+    registry = CollectorRegistry()
+    registry.register(collector)
+    for at in range(0, 3_600, 15):
+        ok = 10 * min(at, 600) + max(0, at - 600)
+        run = Progress(ok + 1_000, 0, float(at), Stats(ok=ok), ())
+        collector.show(lambda run=run: run)
+        seen = parsed(generate_latest(registry).decode())
+
+    assert seen["batchrunner_eta_seconds",] == pytest.approx(1_000, rel=0.05)
+
+
+def test_jobs_of_earlier_runs_are_no_pace():
+    seen = scrape(Progress(1_000, 500, 60.0, Stats(ok=560), ()))
+
+    assert seen["batchrunner_eta_seconds",] == pytest.approx(440, rel=0.01)
+
+
+def test_no_time_to_go_is_told_before_there_is_a_pace():
+    assert ("batchrunner_eta_seconds",) not in scrape(progress(Stats()))
 
 
 def test_what_a_region_did_is_told_by_outcome_cause_and_kind_of_token():
@@ -361,7 +384,7 @@ def test_every_metric_is_documented_with_its_type_and_labels_and_no_other():
     it = usage(throttled=Counter(tokens=2))
     registry, collector = CollectorRegistry(), RunCollector(1e9)
     registry.register(collector)
-    stats = Stats(ok=2, regions={"eastus": it})
+    stats = Stats(ok=8, regions={"eastus": it})
     collector.show(lambda: progress(stats, [status()]))
     told = {}
     for family in text_string_to_metric_families(generate_latest(registry).decode()):

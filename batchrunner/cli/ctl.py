@@ -26,9 +26,11 @@ def ctl(  # noqa: PLR0913 - an option each
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the answer on stdout")] = False,
 ) -> None:
-    """Steer the run that writes OUTPUT: show | pause | resume | stop | concurrency N | region
-    NAME --rpm N --tpm N --concurrency N | out NAME | in NAME.
-    """  # noqa: D205 - it is the help text
+    """Steer the run that writes OUTPUT.
+
+    show | pause | resume | stop | concurrency N | region NAME --rpm N --tpm N --concurrency N |
+    out NAME | in NAME
+    """
     from ..commands.ctl import ctl_command, wanted
 
     limits = {"rpm": rpm, "tpm": tpm, "concurrency": concurrency}

@@ -30,7 +30,9 @@ def doctor(  # noqa: PLR0913 - an option each
     trust_env_file: options.TrustEnvFile = None,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
 ) -> None:
-    """Ask every region for next to nothing: key, deployment, limits, model, JSON schema.
+    """See whether every region works, by a tiny call to each.
+
+    Tells of key, deployment, limits, latency, model and JSON schema.
 
     Exit codes: 0 every region works; 1 some do not; 8 none does.
     """

@@ -65,12 +65,12 @@ def export(  # noqa: PLR0913 - an option each
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="print a summary on stdout")] = False,
 ) -> None:
-    """Write the rows of the input, in their order, with the answers as new columns.
+    """Write the rows of the input with the answers as new columns.
 
-    There is a column for each property of the schema, or one called answer, and one called error
-    where jobs have failed. In CSV a text that a spreadsheet would take for a formula gets an
-    apostrophe before it. Exit codes: 0 all rows have answers; 1 some jobs failed; 2 not complete
-    (see --partial); 4 not the results of this input; 5 damaged.
+    Rows keep their order. There is a column for each property of the schema, or one called answer,
+    and one called error where jobs have failed. In CSV a text that a spreadsheet would take for a
+    formula gets an apostrophe before it. Exit codes: 0 all rows have answers; 1 some jobs failed;
+    2 not complete (see --partial); 4 not the results of this input; 5 damaged.
     """
     from ..commands.export import export_batch_command, export_command
     from ..tables.exported import Wanted

@@ -61,15 +61,18 @@ def plan(  # noqa: PLR0913 - an option each
     log_format: options.LogFormat = None,
     metrics_port: options.MetricsPort = None,
     telemetry: options.Telemetry = None,
+    no_control: options.NoControl = None,
     durability: options.Durability = None,
     disk_wait: options.DiskWait = None,
     bad_lines: options.BadLines = None,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Say what `run` would take with the same options: time, tokens, cost. Sends nothing,
-    except to the simulator and with --probe. Exit code 2: the run could not start.
-    """  # noqa: D205 - it is the help text
+    """Say what `run` would take, in time, tokens and money.
+
+    It has the options of `run`, and sends nothing, except to the simulator and with --probe. Exit
+    codes: 0 planned; 2 the run could not start; 4 OUTPUT is of other settings or another input.
+    """
     sources, given = options.taken(locals())
     from ..commands.plan import plan_command  # --help must not wait for it
     from ..commands.sources import Files

@@ -25,7 +25,7 @@ def report(
         bool, typer.Option("--json", help="print what the report is made of on stdout as JSON")
     ] = False,
 ) -> None:
-    """Make the HTML report again, from the files alone; also while a run goes on.
+    """Make the HTML report again, also while a run goes on.
 
     One file that loads nothing: throughput, closings, latency, quotas, cost, failures, and advice.
     """

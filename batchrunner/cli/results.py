@@ -20,7 +20,7 @@ def status(
     ] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
 ) -> None:
-    """Tell what has been done, from the files alone; also while a run goes on."""
+    """Tell what has been done, also while a run goes on."""
     from ..commands.results import status_command
 
     if follow:
@@ -45,7 +45,10 @@ def explain(  # noqa: PLR0913 - an option each
     answer: Annotated[bool, typer.Option("--answer", help="show the answer too")] = False,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
 ) -> None:
-    """Tell everything about one job: attempts, waits, tokens, cost, and what to do."""
+    """Tell everything about one job.
+
+    Its attempts, waits, tokens and cost, and what to do.
+    """
     from ..commands.explain import explain_command
     from ..explain import Wanted
 
@@ -60,9 +63,11 @@ def verify(
     input_: InputNow = None,
     json: Annotated[bool, typer.Option("--json", help="print it on stdout as JSON")] = False,
 ) -> None:
-    """Check every line again. Exit codes: 0 whole, unique, complete and all answered; 1 jobs
-    are missing or failed; 4 not the results of this input; 5 damaged.
-    """  # noqa: D205 - it is the help text
+    """Check every line again.
+
+    Exit codes: 0 whole, unique, complete and all answered; 1 jobs are missing or failed; 4 not the
+    results of this input; 5 damaged.
+    """
     from ..commands.results import verify_command
 
     raise typer.Exit(verify_command(output, input_, as_json=json))

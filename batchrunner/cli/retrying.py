@@ -55,7 +55,10 @@ def retry(  # noqa: PLR0913 - an option each
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run failed jobs of OUTPUT again, all or a selection; asks what was asked before."""
+    """Run failed jobs of OUTPUT again, all or a selection.
+
+    Asks what was asked before.
+    """
     sources, given = options.taken(locals())
     from ..commands.retry import Which, retry_command  # --help must not wait for it
 

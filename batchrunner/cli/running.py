@@ -84,7 +84,10 @@ def simulate(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8080,
 ) -> None:
-    """Serve Azure OpenAI regions and OpenAI on this machine; prints the .env for them."""
+    """Serve Azure OpenAI regions and OpenAI on this machine.
+
+    Prints the .env for them.
+    """
     from ..commands.simulate import simulate_command
 
     simulate_command(scenario, port, typer.echo)

@@ -10,7 +10,6 @@ from typing import Any
 import anyio
 
 from ..deadline import seconds_until
-from ..errors import InputError
 from ..inputs.opening import refuse_shape
 from ..planning.gather import Wanted, gather
 from ..planning.plan import Plan, make_plan
@@ -34,7 +33,7 @@ def plan_command(
         )
         plan = _planned(world, sample, notes)
     name = "standard input" if files.input == "-" else files.input
-    if not as_json and sys.stdout.isatty():
+    if not as_json and plan.sample.jobs and sys.stdout.isatty():
         plan_screen(plan, name)
     else:
         say(plan.as_json(), [] if as_json else plan_lines(plan, name), as_json=as_json)
@@ -51,11 +50,7 @@ async def _gathered(
 def _planned(world: World, sample: Sample, notes: list[str]) -> Plan:
     deadline = world.settings.deadline
     until = None if deadline is None else seconds_until(deadline, datetime.now().astimezone())
-    try:
-        return make_plan(world, sample, until=until, notes=notes)
-    except ValueError:
-        done = f": all {sample.done:,} jobs have their result" if sample.done else ""
-        raise InputError(f"there is nothing to plan{done}") from None
+    return make_plan(world, sample, until=until, notes=notes)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Change:
         return Ask(ask.path, ask.model, ask.size, ask.prompt, cap)
 
 
-def changes(world: World, caps: Mapping[int | None, int]) -> Iterator[Change]:
+def changes(world: World, caps: Mapping[int | None, int], jobs: int) -> Iterator[Change]:
     """Whatever might be worth doing; ``caps`` says how many jobs allow how long an answer."""
     settings = world.settings
     largest = _largest(world)
@@ -41,9 +41,19 @@ def changes(world: World, caps: Mapping[int | None, int]) -> Iterator[Change]:
         if used and len(usable(settings)) > 1:
             yield Change("without OpenAI (--no-fallback)", _with(world, no_fallback=True))
         elif not used:
-            yield Change("with OpenAI as the fallback", _with(world, no_fallback=False))
-    double = settings.concurrency * 2
-    yield Change(f"--concurrency {double:,}", _with(world, concurrency=double))
+            yield Change(_named_fallback(world), _with(world, no_fallback=False))
+    if settings.concurrency < jobs:
+        double = settings.concurrency * 2
+        yield Change(f"--concurrency {double:,}", _with(world, concurrency=double))
+
+
+def _named_fallback(world: World) -> str:
+    """A fallback without limits answers everything at once, which nobody should count on."""
+    target = next(target for target in world.settings.targets if target.is_fallback)
+    known = world.known[target.name]
+    if target.rpm or target.tpm or known.rpm or known.tpm:
+        return "with OpenAI as the fallback"
+    return "with OpenAI, if it had no limits"
 
 
 def _with(world: World, **changed: object) -> World:
@@ -72,7 +82,7 @@ def _one_more(world: World, like: str) -> World:
 
 def _shorter(world: World, caps: Mapping[int | None, int]) -> Iterator[Change]:
     """What nearly all answers of an earlier run kept to; else half of what jobs allow."""
-    given = [cap for cap in caps if cap is not None]
+    given = [cap for cap in caps if cap]  # embeddings have no answer to be shortened
     if not given:
         return
     most, upto = max(given), "up to " if len(given) > 1 else ""

@@ -20,7 +20,7 @@ from statistics import fmean
 
 from ..fleet import usable
 from ..model import Usage
-from ..policy.ratelimit import MINUTE
+from ..policy.ratelimit import MINUTE, SLICE
 from ..prices import PriceList
 from ..targets import Target
 from .limits import Known
@@ -240,15 +240,16 @@ def _grown(  # noqa: PLR0913, PLR0917 - all that is known
     """The rehearsal, as large as the run."""
     settings = world.settings
     shares = {
-        target.name: _share(target, world.known[target.name], gone, times, factor, prices)
+        target.name: _share(target, world, gone, times, factor, prices)
         for target in usable(settings)
     }
     slots = settings.concurrency / factor
+    span = gone.fed if count > slots else gone.seconds  # all at once: none waits for a slot
     busy = sum(taken.busy for taken in gone.regions.values())
     return Forecast(
         seconds=seconds,
         regions=shares,
-        slots_use=min(1.0, busy / (slots * max(gone.fed, 1e-6))) if gone.fed else 0.0,
+        slots_use=min(1.0, busy / (slots * max(span, 1e-6))) if span else 0.0,
         rehearsed=count,
         factor=factor,
         too_large=gone.too_large * times,
@@ -257,26 +258,38 @@ def _grown(  # noqa: PLR0913, PLR0917 - all that is known
 
 
 def _share(  # noqa: PLR0913, PLR0917 - all that is known
-    target: Target, known: Known, gone: Rehearsed, times: float, factor: float, prices: PriceList
+    target: Target, world: World, gone: Rehearsed, times: float, factor: float, prices: PriceList
 ) -> Share:
-    taken = gone.regions[target.name]
-    rpm, tpm = limits_of(target, known)
+    taken, shared = gone.regions[target.name], _sharing(target, world)
+    pool = [gone.regions[one.name] for one in shared]
+    limits = [limits_of(one, world.known[one.name]) for one in shared]
+    rpm, tpm = (min(one) for one in zip(*limits, strict=True))
     return Share(
         jobs=taken.jobs * times,
         prompt=taken.prompt * times,
         completion=taken.completion * times,
         cost_usd=_cost(target.name, taken, times, prices),
-        requests_use=_use(taken.calls - taken.throttled, rpm / factor, gone.fed),
-        tokens_use=_use(taken.charged, tpm / factor, gone.fed),
+        requests_use=_use(
+            sum(t.calls - t.throttled for t in pool),
+            rpm / factor,
+            gone.sent + (SLICE if rpm >= MINUTE else MINUTE),
+        ),
+        tokens_use=_use(sum(t.charged for t in pool), tpm / factor, gone.sent + MINUTE),
         throttled=taken.throttled * times,
     )
 
 
+def _sharing(target: Target, world: World) -> list[Target]:
+    """The regions that take of the same quota, itself among them."""
+    group = target.quota_group
+    return [t for t in usable(world.settings) if t is target or (group and t.quota_group == group)]
+
+
 def _use(taken: float, per_minute: float, seconds: float) -> float | None:
-    """The share of a limit that was taken until the jobs ran out; it is all there at the start."""
+    """The share that was taken of what a limit lets pass in so long."""
     if math.isinf(per_minute):
         return None
-    return min(1.0, taken / (per_minute / MINUTE * (seconds + MINUTE)))
+    return min(1.0, taken / (per_minute / MINUTE * seconds))
 
 
 def _cost(region: str, taken: Taken, times: float, prices: PriceList) -> float | None:

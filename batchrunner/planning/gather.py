@@ -132,7 +132,13 @@ def _notes(settings: Settings, sample: Sample, earlier: Earlier) -> list[str]:
         found.append(f"{sample.done:,} jobs have a result already: only the others are planned")
     if earlier.answers and not earlier.lengths:
         found.append(f"the earlier run has too few answers to learn from: {earlier.answers}")
-    ignored = [f"--{name}" for name in ("dedup", "reuse", "hedge") if getattr(settings, name)]
+    unseen = {ask.model for ask in sample.asks} - set(earlier.lengths)
+    if earlier.lengths and unseen:
+        names = ", ".join(sorted(unseen))
+        found.append(
+            f"the earlier run did not ask {names}: its other answers are taken for theirs"
+        )
+    ignored = [f"--{name}" for name in ("dedup", "reuse") if getattr(settings, name)]
     if settings.answer_schema is not None:
         ignored.append("--schema (answers that break it)")
     if ignored:

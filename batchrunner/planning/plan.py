@@ -145,11 +145,11 @@ def make_plan(
     """Rehearse the run, and what could be different; takes some seconds of a processor.
 
     ``until`` is how many seconds away the deadline is; ``budget``, about how many jobs are
-    rehearsed for the plan itself. Raises ValueError where there is no job.
+    rehearsed for the plan itself.
     """
     jobs, asks = sample.jobs, sample.asks
     if not jobs or not asks:
-        raise ValueError("no job is left to be planned")
+        return _nothing(sample)
     prices = PriceList.of(world.settings.targets)
     base = forecast(world, asks, jobs, budget, prices)
     few = round(SKETCH * budget)
@@ -157,7 +157,7 @@ def make_plan(
     ends = [forecast(_other(world, end), asks, jobs, few, prices) for end in (0, 1)]
     effects = [
         _effect(change, sample, few, sketch, base, prices)
-        for change in changes(world, sample.caps)
+        for change in changes(world, sample.caps, jobs)
     ]
     seconds = _about(base.seconds, [_in_proportion(base, end, sketch) for end in ends])
     costs = [base.cost_usd, *(end.cost_usd for end in ends)]
@@ -181,6 +181,27 @@ def make_plan(
         is_bound=bool(unknown),
         rehearsed=base.rehearsed,
         factor=base.factor,
+    )
+
+
+def _nothing(sample: Sample) -> Plan:
+    """A run that ends at once: no job is left."""
+    zero, idle = Range(0.0, 0.0, 0.0), Bottleneck("answers", 0.0, None, "nothing: no job is left")
+    return Plan(
+        sample=sample,
+        seconds=zero,
+        prompt=zero,
+        completion=zero,
+        cost_usd=zero,
+        bottleneck=idle,
+        regions=(),
+        effects=(),
+        stops=(),
+        assumptions=(),
+        warnings=(),
+        is_bound=False,
+        rehearsed=0,
+        factor=1.0,
     )
 
 

@@ -37,6 +37,7 @@ class Rehearsed:
 
     seconds: float
     fed: float  #: when the last job was pulled
+    sent: float  #: when the last job was let through
     done: Sequence[float]  #: when each answer came, in order
     regions: Mapping[str, Taken]
     too_large: int  #: jobs that fit into no region's limit
@@ -81,7 +82,13 @@ async def _rehearse(world: World, asks: Sequence[Ask]) -> Rehearsed:
     workers = min(settings.concurrency, len(asks))
     await runner.run(_jobs(world, asks), caller.call, report, workers, ran_out)
     return Rehearsed(
-        now(), fed[0], sorted(service.done), service.taken, failed.count("too_large"), left
+        now(),
+        fed[0],
+        service.sent,
+        sorted(service.done),
+        service.taken,
+        failed.count("too_large"),
+        left,
     )
 
 

@@ -88,6 +88,7 @@ class Service:
     rng: Random
     taken: dict[str, Taken] = field(init=False)
     done: list[float] = field(init=False, default_factory=list)  #: when each answer came
+    sent: float = field(init=False, default=0.0)  #: when the last job was let through
     _meters: dict[str, tuple[Meter | None, Meter | None]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,6 +118,7 @@ class Service:
             taken.throttled += 1
             headers["retry-after-ms"] = str(max(1, round(wait * 1000)))
             return Reply(429, headers, _THROTTLED % axis)
+        self.sent = now
         await asyncio.sleep(seconds)
         self._count(taken, ask.model, prompt, answer)
         taken.charged += charge

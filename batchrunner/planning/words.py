@@ -51,6 +51,8 @@ def _tokens(world: World, sample: Sample) -> list[str]:
     }[world.lengths.found]
     off = "" if low == high else f" ({low - 1:+.0%} to {high - 1:+.0%})"
     found = [f"prompts: {how}{off}"]
+    if all(ask.cap == 0 for ask in sample.asks):  # embeddings
+        return found
     if world.lengths.is_seen:
         found.append("answers: as long as those of the earlier run (-10% to +10%)")
     else:
@@ -112,6 +114,10 @@ def warnings(world: World, base: Forecast, unknown: list[str]) -> list[str]:
     return found
 
 
+def _usd(cost: float) -> str:
+    return f"{cost:,.2f}" if cost >= 1 else f"{cost:.2g}"
+
+
 def stops(
     settings: Settings,
     expected: tuple[float | None, float],
@@ -122,7 +128,7 @@ def stops(
     cost, tokens = expected
     found = []
     if settings.max_cost is not None and cost is not None and cost > settings.max_cost:
-        found.append(f"--max-cost {settings.max_cost:g} would stop it: {cost:,.2f} USD expected")
+        found.append(f"--max-cost {settings.max_cost:g} would stop it: {_usd(cost)} USD expected")
     most = settings.max_tokens_total
     if most is not None and tokens > most:
         found.append(f"--max-tokens-total {most:,} would stop it: {tokens:,.0f} expected")

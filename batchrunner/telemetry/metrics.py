@@ -18,6 +18,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ..eta import Arrivals, Remaining
 from ..histogram import Histogram
 from ..stats import RegionUsage
 from ..summary import Progress
@@ -33,6 +34,7 @@ class RunCollector(Collector):
     def __init__(self, started: float) -> None:
         self._started = started  # seconds of the epoch
         self._progress: Callable[[], Progress] | None = None
+        self._pace = Arrivals()
 
     def show(self, progress: Callable[[], Progress]) -> None:
         """From now on there is a run, which ``progress`` tells about."""
@@ -48,7 +50,9 @@ class RunCollector(Collector):
         )
         if self._progress is not None:
             progress = self._progress()
+            self._pace.look(progress.wall_s, progress.asked)
             yield from _jobs(progress)
+            yield from _end(self._pace.remaining(progress.left))
             yield from _usage(progress)
             yield from _money(progress)
             yield from _regions(progress)
@@ -58,16 +62,17 @@ def _jobs(progress: Progress) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("batchrunner_jobs", "Jobs of the input.", labels=["state"])
     jobs.add_metric(["ok"], progress.stats.ok)
     jobs.add_metric(["failed"], progress.stats.failed)
-    jobs.add_metric(["remaining"], progress.total - progress.done)
+    jobs.add_metric(["remaining"], progress.left)
     yield jobs
     yield GaugeMetricFamily(
         "batchrunner_waiting_jobs", "Jobs that wait for a region to open.", progress.waiting
     )
-    if progress.remaining_s is not None:
+
+
+def _end(left: Remaining | None) -> Iterator[Metric]:
+    if left is not None:
         yield GaugeMetricFamily(
-            "batchrunner_eta_seconds",
-            "Seconds to go at the average rate of this run.",
-            progress.remaining_s,
+            "batchrunner_eta_seconds", "Seconds to go, at the pace of late.", left.likely
         )
 
 

@@ -28,7 +28,7 @@ def status_lines(summary: Summary) -> list[str]:
     for name, usage in stats.regions.items():
         lines.append(
             f"{name}: {usage.ok:,} ok, {words.throttled(usage):,} throttled, "
-            f"errors: {words.errors(usage)}"
+            f"errors: {words.errors(usage) or 0}"
         )
     return lines
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from ..eta import Arrivals, Remaining
 from ..problems import Problem, Problems
 from ..summary import Progress
-from .money import EVERY, Money, at_the_end
+
+EVERY = 2.0  #: seconds for which a cost and the latencies are good enough
+ENOUGH = 20  #: jobs, before which nothing can be said of the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,7 @@ class Snapshot:
     now: float = 0.0  #: answers a second, in the last few of them
     remaining: Remaining | None = None
     problems: tuple[Problem, ...] = ()  #: in the order they began
-    costs: Mapping[str, float | None] | None = None  #: by region; None: not known yet
+    costs: Mapping[str, float | None] = field(default_factory=dict)  #: US dollars by region
 
     @property
     def tokens(self) -> tuple[int, int, int]:
@@ -32,13 +34,13 @@ class Snapshot:
     @property
     def cost_usd(self) -> float | None:
         """US dollars so far, of all runs; at least so many where ``is_all_priced`` is not so."""
-        known = [cost for cost in (self.costs or {}).values() if cost is not None]
+        known = [cost for cost in self.costs.values() if cost is not None]
         return sum(known) if known else None
 
     @property
     def is_all_priced(self) -> bool:
         """Whether every model that answered has a known price."""
-        return self.costs is not None and None not in self.costs.values()
+        return None not in self.costs.values()
 
     @property
     def projected_usd(self) -> float | None:
@@ -59,28 +61,44 @@ class Gauge:
 
     _arrivals: Arrivals = field(init=False, default_factory=Arrivals)
     _problems: Problems = field(init=False, default_factory=Problems)
-    _money: Money = field(init=False, default_factory=Money)
+    _at: float = field(init=False, default=0.0)  #: seconds of the run at the last look
+    _paused: float = field(init=False, default=0.0)  #: seconds of it that were a pause
+    _folded_at: float = field(init=False, default=float("-inf"))
     _slow: float = field(init=False, default=0.0)  #: seconds of a slow answer
-    _slow_at: float = field(init=False, default=float("-inf"))
+    _costs: Mapping[str, float | None] = field(init=False, default_factory=dict)
 
     def look(self, progress: Progress) -> list[Problem]:
         """Take in a look; gives the problems that are to be told now."""
-        asked = progress.done - progress.resumed - progress.reused
-        self._arrivals.look(progress.wall_s, asked)
+        if progress.paused:  # it says nothing of how long the others will take
+            self._paused += progress.wall_s - self._at
+        self._at = progress.wall_s
+        self._arrivals.look(progress.wall_s - self._paused, progress.asked)
         return self._problems.look(progress)
 
     def read(self, progress: Progress) -> Snapshot:
         """What there is to show at the last look."""
-        if progress.wall_s - self._slow_at >= EVERY:
-            self._slow, self._slow_at = _slow(progress), progress.wall_s
-        left, pause = progress.total - progress.done, _pause(progress)
+        if progress.wall_s - self._folded_at >= EVERY:
+            self._folded_at = progress.wall_s
+            self._slow, self._costs = _slow(progress), progress.cost_usd
+        is_paused, pause = progress.paused, _pause(progress)
+        left = None if is_paused else self._arrivals.remaining(progress.left, self._slow, pause)
         return Snapshot(
             progress=progress,
-            now=self._arrivals.now,
-            remaining=self._arrivals.remaining(left, self._slow, pause),
+            now=0.0 if is_paused else self._arrivals.now,
+            remaining=left,
             problems=tuple(self._problems.kept),
-            costs=self._money.look(progress),
+            costs=self._costs,
         )
+
+
+def at_the_end(so_far: float, progress: Progress) -> float | None:
+    """What ``so_far`` grows to, if the other jobs are like those done; None before there are some.
+
+    Jobs of which the answer is reused are among both.
+    """
+    if progress.done < min(ENOUGH, progress.total) or not progress.done:
+        return None
+    return so_far * progress.total / progress.done
 
 
 def _slow(progress: Progress) -> float:

@@ -22,6 +22,7 @@ def line(snapshot: Snapshot) -> str:
         end = snapshot.projected_usd
         about = f", about {words.usd(end, rough=True)} in all" if end else ""
         parts.append(f"{'' if snapshot.is_all_priced else 'at least '}{words.usd(cost)}{about}")
+    parts += words.bounds(progress.bounds)
     usages = progress.stats.regions
     parts += [
         f"{s.name} {words.state(s)} {s.in_flight} in flight"

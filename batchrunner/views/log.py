@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import orjson
 
 OPTION, VARIABLE = "--log-format", "BATCHRUNNER_LOG_FORMAT"
+SPEAKERS = {"run", "retry", "plan"}  #: the commands that have the option
 PREFIX = "batchrunner: "  #: of sentences for people
 
 
@@ -79,7 +80,7 @@ def within(*, as_json: bool) -> Iterator[None]:
 
 def is_asked(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Whether JSON is asked for so plainly that it is known before any settings are read."""
-    if list(arguments[:1]) != ["run"]:
+    if not arguments or arguments[0] not in SPEAKERS:
         return False
     for number, argument in enumerate(arguments):
         if argument == OPTION:

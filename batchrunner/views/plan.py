@@ -24,6 +24,9 @@ class Table:
 
 def plan_lines(plan: Plan, name: str) -> list[str]:
     """All of it, as plain text."""
+    if not plan.sample.jobs:
+        done = f": all {plan.sample.done:,} jobs have their result" if plan.sample.done else ""
+        return [printable(f"{name}: there is nothing to plan{done}")]
     lines = [*_head(plan, name), ""]
     for table in tables(plan):
         lines += [*_plain(table), ""]
@@ -144,6 +147,8 @@ def _cost(cost: Range) -> str:
 def _usd(cost: float | None) -> str:
     if cost is None:
         return "-"
+    if 0 < cost < 0.00005:
+        return "<0.0001"
     return f"{cost:,.2f}" if cost >= 1 or not cost else f"{cost:.4f}"
 
 

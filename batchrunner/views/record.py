@@ -1,5 +1,6 @@
 """The events of a run as the objects of a log: numbers under names that stay. Pure."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,12 +37,16 @@ def moment(snapshot: Snapshot) -> dict[str, Any]:
         "cached_tokens": cached,
         "cost_usd": _usd(snapshot.cost_usd),
         "projected_cost_usd": _usd(snapshot.projected_usd),
+        "max_cost_usd": _most(progress.bounds.max_cost),
+        "max_tokens_total": _most(progress.bounds.max_tokens),
+        "deadline_s": _seconds(progress.bounds.ends_in),
+        "paused": progress.paused,
         "note": progress.note or None,
         "regions": {
             status.name: _region(
                 status,
                 progress.stats.regions.get(status.name) or RegionUsage(),
-                (snapshot.costs or {}).get(status.name),
+                snapshot.costs.get(status.name),
             )
             for status in progress.regions
         },
@@ -109,6 +114,10 @@ def _region(status: RegionStatus, usage: RegionUsage, cost: float | None) -> Map
 
 def _seconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
+
+
+def _most(amount: float) -> float | None:
+    return None if math.isinf(amount) else amount
 
 
 def _usd(dollars: float | None) -> float | None:

@@ -1,10 +1,11 @@
 """Numbers and states as people read them. Pure."""
 
 from collections.abc import Iterable
-from math import floor, log10
+from math import floor, inf, log10
 
 from ..policy.region import RegionStatus
 from ..stats import RegionUsage, Stats
+from ..summary import Bounds
 
 
 def duration(seconds: float | None) -> str:
@@ -29,14 +30,31 @@ def rough(seconds: float) -> str:
     return f"{hours // 24}d{hours % 24:02d}h"
 
 
-def usd(dollars: float, *, rough: bool = False) -> str:
+def dollars(amount: float) -> str:
+    """``0.0042``, ``4.12``, ``1,204``."""
+    digits = 0 if amount >= 1000 else 2 if amount >= 1 or not amount else 4
+    return f"{amount:,.{digits}f}"
+
+
+def usd(amount: float, *, rough: bool = False) -> str:
     """``0.0042 USD``, ``4.12 USD``, ``1,204 USD``; two digits that count where it is ``rough``."""
-    if rough and dollars:
-        dollars = float(f"{dollars:.2g}")
-        if dollars < 10:
-            return f"{dollars:.{1 - floor(log10(dollars))}f} USD"
-    digits = 0 if dollars >= 1000 or rough else 2 if dollars >= 1 or not dollars else 4
-    return f"{dollars:,.{digits}f} USD"
+    if not rough or not amount:
+        return f"{dollars(amount)} USD"
+    amount = float(f"{amount:.2g}")
+    digits = 1 - floor(log10(amount)) if amount < 10 else 0
+    return f"{amount:,.{digits}f} USD"
+
+
+def bounds(given: Bounds) -> list[str]:
+    """What will end the run early, and how near that is."""
+    parts = []
+    if given.max_cost < inf:
+        parts.append(f"budget {dollars(given.cost_usd)} of {usd(given.max_cost)}")
+    if given.max_tokens < inf:
+        parts.append(f"{given.tokens:,.0f} of {given.max_tokens:,.0f} tokens")
+    if given.ends_in is not None:
+        parts.append(f"deadline in {rough(given.ends_in)}")
+    return parts
 
 
 def state(status: RegionStatus) -> str:
@@ -50,8 +68,8 @@ def throttled(usage: RegionUsage) -> int:
 
 
 def errors(usage: RegionUsage) -> str:
-    """``3 http_503, 1 timeout``; a zero where there were none."""
-    return ", ".join(f"{n} {outcome}" for outcome, n in usage.errors.most_common()) or "0"
+    """``3 http_503, 1 timeout``; nothing where there were none."""
+    return ", ".join(f"{n:,} {outcome}" for outcome, n in usage.errors.most_common() if n)
 
 
 def reused(count: int, total: int) -> list[str]:

@@ -125,7 +125,7 @@ def test_what_openai_would_add_is_said_where_it_is_not_used(planned, monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", "secret-key")
     plan = planned("--no-fallback")
 
-    added = next(c for c in plan["changes"] if c["change"] == "with OpenAI as the fallback")
+    added = next(c for c in plan["changes"] if c["change"].startswith("with OpenAI"))
     assert added["saves_s"] > 30
     assert "openai" not in plan["regions"]
 
@@ -159,10 +159,9 @@ def test_bad_lines_end_the_plan_as_they_end_a_run(batchrunner, here):
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_empty_input_has_nothing_to_plan(batchrunner, here, content):
     (here / "jobs.jsonl").write_text(content)
-    code, _, err = batchrunner("plan", "jobs.jsonl", "--model", "gpt")
+    code, out, err = batchrunner("plan", "jobs.jsonl", "--model", "gpt")
 
-    assert code == 2
-    assert "there is nothing to plan" in err
+    assert (code, out, err) == (0, "jobs.jsonl: there is nothing to plan\n", "")
 
 
 def test_without_regions_the_remedy_is_named(batchrunner, monkeypatch):

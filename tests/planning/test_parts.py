@@ -259,7 +259,9 @@ def test_a_run_that_uses_nothing_up_waits_for_its_answers():
 
 
 def test_a_region_like_the_one_that_takes_most_is_tried():
-    found = {change.words: change for change in changes(world(known(60), known(90)), {200: 5})}
+    found = {
+        change.words: change for change in changes(world(known(60), known(90)), {200: 5}, 9999)
+    }
 
     more = found["one more region like b"].world
     assert [target.name for target in more.settings.targets] == ["a", "b", "b+"]
@@ -267,9 +269,9 @@ def test_a_region_like_the_one_that_takes_most_is_tried():
 
 
 def test_half_the_answer_is_tried_or_what_an_earlier_run_needed():
-    half = [c for c in changes(world(known()), {200: 5}) if "max_tokens" in c.words]
+    half = [c for c in changes(world(known()), {200: 5}, 9999) if "max_tokens" in c.words]
     seen = Lengths({EVERY: spread(*[40] * 199, 60)})
-    fit = [c for c in changes(world(known(), lengths=seen), {200: 5, 500: 1}) if c.cap]
+    fit = [c for c in changes(world(known(), lengths=seen), {200: 5, 500: 1}, 9999) if c.cap]
 
     assert half[0].words == "max_tokens 100 instead of 200"
     assert half[0].of(ask(cap=200)).cap == 100
@@ -280,17 +282,22 @@ def test_half_the_answer_is_tried_or_what_an_earlier_run_needed():
 def test_a_cap_that_answers_come_near_is_left_alone():
     seen = Lengths({EVERY: spread(*[190] * 99)})
 
-    assert not [c for c in changes(world(known(), lengths=seen), {200: 5}) if "max_tok" in c.words]
+    assert not [
+        c for c in changes(world(known(), lengths=seen), {200: 5}, 9999) if "max_tok" in c.words
+    ]
 
 
 def test_openai_is_tried_without_and_with():
     used = world(known(60), openai=known(60))
     unused = world(known(60), openai=known(60), no_fallback=True)
     alone = world(openai=known(60))
+    endless = world(known(60), openai=known(), no_fallback=True)
 
-    assert "without OpenAI (--no-fallback)" in [c.words for c in changes(used, {})]
-    assert "with OpenAI as the fallback" in [c.words for c in changes(unused, {})]
-    assert not [c for c in changes(alone, {}) if "OpenAI" in c.words]
+    assert "without OpenAI (--no-fallback)" in [c.words for c in changes(used, {}, 9999)]
+    assert "with OpenAI as the fallback" in [c.words for c in changes(unused, {}, 9999)]
+    said = [c.words for c in changes(endless, {}, 9999)]
+    assert "with OpenAI, if it had no limits" in said
+    assert not [c for c in changes(alone, {}, 9999) if "OpenAI" in c.words]
 
 
 # deadlines and budgets
@@ -301,15 +308,54 @@ def test_only_what_is_exceeded_stops_a_run():
 
     assert stops(settings, (4.0, 900), 50, 60) == []
     assert len(stops(settings, (6.0, 1100), 70, 60)) == 3
+    small = settings.model_copy(update={"max_cost": 0.01})
+    assert stops(small, (0.0376, 0), 50, 60) == [
+        "--max-cost 0.01 would stop it: 0.038 USD expected"
+    ]
     assert stops(settings, (None, 900), 50, 60) == []
 
 
 # plans
 
 
-def test_a_plan_without_jobs_is_none():
-    with pytest.raises(ValueError, match="no job"):
-        make_plan(world(known(60)), sample([]))
+def test_workers_that_wait_for_a_quota_are_not_what_holds_a_run_up():
+    """120 jobs, all of them pulled at once: no more concurrency would help."""
+    plan = make_plan(world(known(60), known(120), concurrency=256), sample([ask()] * 120))
+
+    assert plan.bottleneck.kind == "requests"
+    assert plan.bottleneck.use > 0.9
+    assert not [effect for effect in plan.effects if "--concurrency" in effect.change]
+
+
+@pytest.mark.parametrize("jobs", [3, 120, 256])
+def test_jobs_that_all_have_a_slot_are_held_up_by_their_answers(jobs):
+    plan = make_plan(world(known(), concurrency=256), sample([ask()] * jobs))
+
+    assert plan.bottleneck.kind == "answers"
+
+
+def test_embeddings_have_no_answers_to_be_shortened_or_guessed():
+    vector = ask(path=EMBEDDINGS, model="text-embedding-3-small", cap=0)
+    plan = make_plan(world(known(60)), sample([vector] * 5))
+
+    assert not [effect for effect in plan.effects if "max_tokens" in effect.change]
+    assert not [told for told in plan.assumptions if told.startswith("answers")]
+
+
+def test_regions_of_one_quota_use_it_together():
+    group = {f"AZURE_OPENAI_QUOTA_GROUP_{number}": "g" for number in (1, 2)}
+    plan = make_plan(world(known(60), known(120), environ=group), sample([ask()] * 300))
+
+    assert [row.requests_use for row in plan.regions] == [1.0, 1.0]
+
+
+def test_a_plan_without_jobs_takes_nothing():
+    plan = make_plan(world(known(60)), sample([])).as_json()
+
+    assert plan["jobs"] == 0
+    assert plan["seconds"] == {"low": 0, "expected": 0, "high": 0, "is_lower_bound": False}
+    assert plan["cost_usd"] == {"low": 0, "expected": 0, "high": 0}
+    assert plan["bottleneck"]["words"] == "nothing: no job is left"
 
 
 def test_a_plan_of_a_large_input_is_made_of_its_sample():

@@ -1,6 +1,7 @@
 """The live screen: whatever its size and whatever happens, it fits and says what matters."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from batchrunner.eta import Remaining
 from batchrunner.problems import Problem
+from batchrunner.summary import Bounds
 from batchrunner.timeline import Slice, Timeline
 from batchrunner.views.gauge import Snapshot
 from batchrunner.views.live.cells import fit, gauge, short, spark
@@ -62,11 +64,11 @@ def test_a_run_is_shown_with_all_that_is_known_of_it():
 
     for part in (
         "62.4 %  31,200 of 50,000 jobs",
-        "3m04s left        2m40s to 3m51s        5m12s so far",
-        "131.2/s now       100.0/s on average",
-        "4.12 USD          about 6.6 USD in all",
-        "9.7M              about 15.5M in all    3.22M in prompts, 6.45M in answers",
-        "31,188 answered   12 failed             118 wait for a region",
+        "3m04s left          2m40s to 3m51s          5m12s so far",
+        "131.2/s now         100.0/s on average",
+        "4.12 USD            about 6.6 USD in all",
+        "9.7M                about 15.5M in all      3.22M in prompts, 6.45M in answers",
+        "31,188 answered     12 failed               118 wait for a region",
         "westeurope     ◐ throttled 12s        0/ 32  ━━━━━ 100%   9,120     214       0",
         "eastus         ● open                41/ 64  ━━━──  56%  20,512       3       2",
         "swedencentral  ✕ out                  0/  3  -                0       0       3",
@@ -135,6 +137,7 @@ def test_on_a_narrow_screen_the_least_important_columns_are_left_out():
         "ok",
         "429s",
         "errors",
+        "USD",
         "p50",
         "p95",
     ]
@@ -211,7 +214,50 @@ def test_no_jobs_are_all_jobs():
 def test_a_cost_of_which_a_part_is_unknown_is_at_least_so_much():
     assert "at least 4.12 USD" in shown(snapshot(costs={"eastus": 4.12, "west": None}), 100)
     assert "no known price" in shown(snapshot(costs={"eastus": None}), 100)
-    assert "USD" not in shown(snapshot(costs=None), 100)
+    assert "cost    -" in shown(snapshot(costs={}), 100)
+
+
+def test_a_small_cost_is_told_whole():
+    run = progress((), {"eastus": usage(37, tokens=300)}, total=300)
+    text = shown(snapshot(run, costs={"eastus": 0.00009, "west": None}), 60)
+
+    assert "at least 0.0001 USD about 0.00073 USD in all\n" in text
+
+
+def test_what_will_end_the_run_early_is_told_with_how_near_it_is():
+    bounds = Bounds(3.1, 5.0, 1_200_000, 5_000_000, ends_in=725.0)
+    run = replace(sick(), bounds=bounds)
+
+    told = "bounds  budget 3.10 of 5.00 USD, 1,200,000 of 5,000,000 tokens, deadline in 12m05s\n"
+    assert told in shown(snapshot(run), 120)
+    assert "bounds  budget 3.10 of 5.00 USD" in shown(snapshot(run), 60)
+    assert "bounds" not in shown(snapshot(), 120)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_yellow"),
+    [
+        (Bounds(3.1, 6.5), True),  # 6.6 in all
+        (Bounds(3.1, 6.7), False),
+        (Bounds(tokens=9e6, max_tokens=15e6), True),
+        (Bounds(tokens=9e6, max_tokens=16e6), False),
+        (Bounds(ends_in=180.0), True),  # 184 s to go
+        (Bounds(ends_in=190.0), False),
+    ],
+)
+def test_a_bound_that_will_end_the_run_early_stands_out(bounds, is_yellow):
+    run = replace(sick(), bounds=bounds)
+    text = shown(snapshot(run), 100, force_terminal=True, color_system="truecolor")
+    line = next(line for line in text.splitlines() if "bounds" in line)
+
+    assert ("\x1b[1;33m" in line) is is_yellow
+
+
+def test_a_paused_run_says_so_where_the_time_to_go_stands():
+    run = replace(sick(), paused=True, note="paused: batchrunner ctl OUTPUT resume goes on")
+    lines = shown(snapshot(run, remaining=None, now=0.0), 80).splitlines()
+
+    assert lines[1].split()[:2] == ["time", "paused"]
 
 
 def test_throughput_is_of_this_run_without_the_slice_that_is_not_over():

@@ -131,6 +131,17 @@ def test_all_that_a_run_says_is_json_where_that_is_asked_for(place, on_terminal)
     assert ASKED not in said
 
 
+def test_a_run_says_how_near_its_bounds_are(place):
+    bounds = ["--max-cost", "5", "--max-tokens-total", "900000", "--deadline", "1h"]
+    process = start(place, "--log-format", "json", *bounds, stderr=subprocess.PIPE)
+    said = map(json.loads, process.communicate()[1].splitlines())
+    first = next(one for one in said if one["event"] == "progress")
+
+    assert process.returncode == 0
+    assert (first["max_cost_usd"], first["max_tokens_total"]) == (5, 900_000)
+    assert 3500 < first["deadline_s"] <= 3600
+
+
 def test_the_format_may_stand_in_the_env_file(place):
     """And then an error before the start is an object too."""
     (place / ".env").write_text("BATCHRUNNER_LOG_FORMAT=json\n")

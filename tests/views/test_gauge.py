@@ -1,11 +1,10 @@
 """What is read off a run: rate, time, money."""
 
-import threading
-
 import pytest
 
-from batchrunner.views.gauge import Gauge, Snapshot
-from batchrunner.views.money import at_the_end
+from batchrunner.summary import Bounds
+from batchrunner.views.gauge import Gauge, Snapshot, at_the_end
+from batchrunner.views.line import line
 from tests.views.builders import progress, status, usage
 
 
@@ -65,7 +64,7 @@ def test_tokens_and_money_grow_with_the_jobs():
 def test_a_price_that_is_not_known_is_not_taken_for_nothing():
     run = progress((), {"eastus": usage(250)}, total=1_000)
 
-    assert Snapshot(progress=run, costs=None).cost_usd is None
+    assert Snapshot(progress=run).cost_usd is None
     assert Snapshot(progress=run, costs={"eastus": None}).cost_usd is None
     assert not Snapshot(progress=run, costs={"eastus": None, "west": 1.0}).is_all_priced
 
@@ -77,27 +76,9 @@ def test_of_few_jobs_nothing_is_concluded():
     assert at_the_end(1.0, progress(ok=0, total=0)) is None
 
 
-def test_nobody_waits_for_the_prices():
-    """While they are loaded there is no cost, and the loop is free."""
-    loaded = threading.Event()
-    loading = threading.Thread(target=loaded.wait)
-    loading.start()
-    gauge = Gauge()
-    gauge._money._loading = loading
-    run = progress((), {"eastus": usage(100, tokens=3000)}, wall_s=1.0)
-    before = gauge.read(run).costs
-    loaded.set()
-    loading.join()
-
-    assert before is None
-    assert gauge.read(run).costs is not None
-
-
-def test_the_cost_comes_when_the_prices_are_loaded_and_is_looked_up_now_and_then():
+def test_the_cost_is_looked_up_now_and_then():
     gauge = Gauge()
     run = progress((), {"eastus": usage(100, tokens=3000)}, wall_s=1.0)
-    gauge.read(run)
-    gauge._money._loading.join()
     first = gauge.read(run).cost_usd
     run.stats.regions["eastus"] = usage(200, tokens=3000)
     same = gauge.read(run).cost_usd
@@ -106,3 +87,30 @@ def test_the_cost_comes_when_the_prices_are_loaded_and_is_looked_up_now_and_then
     assert first is not None
     assert first == same
     assert gauge.read(later).cost_usd == pytest.approx(2 * first)
+
+
+def test_a_line_of_text_says_how_near_the_bounds_are():
+    bounds = Bounds(3.1, 5.0, 1_200_000, 5_000_000, ends_in=725.0)
+    told = line(Snapshot(progress=progress((), bounds=bounds)))
+
+    assert (
+        " | budget 3.10 of 5.00 USD | 1,200,000 of 5,000,000 tokens | deadline in 12m05s" in told
+    )
+    assert "budget" not in line(Snapshot(progress=progress()))
+
+
+def test_a_pause_is_no_pace():
+    """While it lasts nothing is foreseen; afterwards it is as if it had not been."""
+    gauge, done = Gauge(), 0
+    for second in range(361):
+        is_paused = 60 < second <= 300
+        done += 0 if is_paused else 10
+        run = progress(ok=done, total=10_000, wall_s=second, paused=is_paused)
+        gauge.look(run)
+        if is_paused:
+            assert gauge.read(run).remaining is None
+            assert gauge.read(run).now == 0
+    told = gauge.read(run)
+
+    assert told.now == pytest.approx(10, rel=0.01)
+    assert told.remaining.likely == pytest.approx((10_000 - done) / 10, rel=0.05)

@@ -4,7 +4,7 @@ import io
 import json
 import re
 import sys
-from contextlib import contextmanager, redirect_stderr
+from contextlib import chdir, contextmanager, redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -133,6 +133,8 @@ def test_a_text_that_would_break_a_line_is_one_string():
         (["run", "x", "--log-format", "text"], {"BATCHRUNNER_LOG_FORMAT": "json"}, False),
         (["run", "x", "--log-format"], {}, False),
         (["run", "x"], {}, False),
+        (["retry", "x", "--log-format=json"], {}, True),
+        (["plan", "x"], {"BATCHRUNNER_LOG_FORMAT": "json"}, True),
         (["verify", "x"], {"BATCHRUNNER_LOG_FORMAT": "json"}, False),
         ([], {}, False),
     ],
@@ -144,17 +146,18 @@ def test_the_format_is_known_before_any_settings_are_read(arguments, environ, is
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["missing.jsonl", "--simulate"], 2),
-        (["missing.jsonl", "--no-such-option"], 2),
-        (["missing.jsonl", "--api-key=x"], 2),
-        ([], 2),
+        (["run", "missing.jsonl", "--simulate"], 2),
+        (["run", "missing.jsonl", "--no-such-option"], 2),
+        (["run", "missing.jsonl", "--api-key=x"], 2),
+        (["run"], 2),
+        (["retry", "missing.jsonl"], 2),
+        (["plan", "missing.jsonl", "--simulate"], 2),
     ],
 )
-def test_errors_before_the_start_are_objects_too(arguments, code, capfd, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_errors_before_the_start_are_objects_too(arguments, code, capfd, tmp_path):
     before = sys.stderr
-    with pytest.raises(SystemExit) as end:
-        main(["run", *arguments, "--log-format=json"])
+    with chdir(tmp_path), pytest.raises(SystemExit) as end:
+        main([*arguments, "--log-format=json"])
     (said,) = map(json.loads, capfd.readouterr().err.splitlines())
 
     assert end.value.code == said["exit_code"] == code

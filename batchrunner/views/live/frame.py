@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from ...problems import Problem
+from .. import words
 from ..gauge import Snapshot
 from .cells import cut
 from .columns import reasons, table, unexplained
@@ -27,7 +28,7 @@ GRANTS = (
     ("problems", 2),
     ("gaps", 2),
     ("reasons", 1),
-    ("facts", 2),
+    ("facts", 3),
     ("table", 4),
     ("problems", 2),
     ("reasons", 2),
@@ -61,7 +62,7 @@ def _granted(snapshot: Snapshot, height: int, unsaid: int) -> dict[str, int]:
     regions = snapshot.progress.regions
     most = {
         "bar": 1,
-        "facts": 5,
+        "facts": 6 if words.bounds(snapshot.progress.bounds) else 5,
         "note": 1 if snapshot.progress.note else 0,
         "table": len(regions) + 1 if regions else 0,
         "problems": min(MOST_PROBLEMS, len(snapshot.problems)),

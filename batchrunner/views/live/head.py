@@ -9,7 +9,7 @@ from .. import words
 from ..gauge import Snapshot
 from .cells import THICK, THIN, cut, fit, short, spark
 
-LABEL, FIRST, SECOND = 8, 18, 22  #: cells of the columns
+LABEL, FIRST, SECOND = 8, 20, 24  #: cells of the columns
 LEAST_BAR = 10
 LEAST_SPARK = 12
 
@@ -31,8 +31,9 @@ def bar(snapshot: Snapshot, width: int) -> Text:
 
 
 def facts(snapshot: Snapshot, width: int, rows: int) -> list[Text]:
-    """Time, rate, money, tokens and jobs: the first so many rows."""
-    made = (_time, _rate, _cost, _tokens, _jobs)
+    """Time, bounds, rate, money, tokens and jobs: the first so many rows."""
+    bound = [_bounds] if words.bounds(snapshot.progress.bounds) else []
+    made = [_time, *bound, _rate, _cost, _tokens, _jobs]
     return [fact(snapshot, width) for fact in made[: max(0, rows)]]
 
 
@@ -55,12 +56,32 @@ def _time(snapshot: Snapshot, width: int) -> Text:
     left = snapshot.remaining
     passed = f"{words.rough(snapshot.progress.wall_s)} so far"
     if left is None:
-        return _line("time", ["not known yet", "", passed], width, ["dim"])
+        unknown = "paused" if snapshot.progress.paused else "not known yet"
+        return _line("time", [unknown, "", passed], width, ["dim"])
     return _line(
         "time",
         [f"{words.rough(left.likely)} left", between(snapshot), passed],
         width,
         ["bold", ""],
+    )
+
+
+def _bounds(snapshot: Snapshot, width: int) -> Text:
+    bounds = snapshot.progress.bounds
+    parts = ", ".join(words.bounds(bounds))
+    style = "bold yellow" if is_near(snapshot) else ""
+    return Text.assemble(
+        (fit("bounds", min(LABEL, width)), "dim"), (cut(parts, max(0, width - LABEL)), style)
+    )
+
+
+def is_near(snapshot: Snapshot) -> bool:
+    """Whether a bound will end the run before its last job, as far as can be seen."""
+    bounds, left = snapshot.progress.bounds, snapshot.remaining
+    return (
+        (snapshot.projected_usd or bounds.cost_usd) > bounds.max_cost
+        or (snapshot.projected_tokens or bounds.tokens) > bounds.max_tokens
+        or (left is not None and bounds.ends_in is not None and left.likely > bounds.ends_in)
     )
 
 
