@@ -17,7 +17,7 @@ print(prices.answer("a", "gpt-4o", Usage("gpt-4o", 1000, 100)), set(sys.modules)
 
 
 def test_no_part_of_the_price_list_is_loaded_while_answers_come_in():
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own Python
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=60
     )
 
