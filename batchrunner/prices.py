@@ -47,9 +47,12 @@ class PriceList:
         return cls(saved.get("providers") or {}, rates, default)
 
     def load(self) -> None:
-        """Load the list where it is needed: that takes too long while answers come in."""
+        """Load the list where it is needed: that takes too long while answers come in.
+
+        It loads parts of itself with the first question, when there may be no descriptor left.
+        """
         if set(self.providers) - set(self.rates):
-            import genai_prices  # noqa: F401 - heavy
+            price("gpt-4o-mini", Usage("gpt-4o-mini", 1, 1))
 
     def regions(self, usages: Mapping[str, RegionUsage]) -> dict[str, float | None]:
         """The cost of every region, by name; None where a model has no known price."""
