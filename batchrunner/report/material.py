@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..caps import Caps
 from ..prices import PriceList
@@ -37,6 +38,7 @@ class Material:
     configured: Sequence[str] = ()
     known: Mapping[str, Known] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    steered: Sequence[Mapping[str, Any]] = ()  #: what a person changed, and when
 
     @property
     def regions(self) -> list[str]:
@@ -49,9 +51,29 @@ class Material:
         """What a region did."""
         return self.stats.regions.get(region) or RegionUsage()
 
+    def has_limit(self, region: str) -> bool:
+        """Whether a limit of it is known, so that a share of it can be told."""
+        known = self.known.get(region)
+        if known is None:  # nobody wrote it down: then what was used tells
+            return any(one.used for one in self.slices(region))
+        return known.rpm is not None or known.tpm is not None
+
+    def limited(self, region: str) -> Sequence[Slice]:
+        """What a region did when, for shares of its limit; nothing where that is not known."""
+        return self.slices(region) if self.has_limit(region) else ()
+
     def slices(self, region: str) -> Sequence[Slice]:
         """What a region did when; nothing where nobody looked."""
         return self.timeline.regions.get(region, ())
+
+    @property
+    def steering(self) -> list[tuple[float, str]]:
+        """What a person changed, in order, each with its seconds of running."""
+        return [
+            (float(one["at_s"]), str(one["what"]))
+            for one in self.steered
+            if isinstance(one.get("at_s"), int | float) and "what" in one
+        ]
 
     @property
     def cost_usd(self) -> float | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from . import assets, wording
-from .charts import charts, over_time
+from .charts import MARKS, charts, over_time
 from .figures import figures
 from .material import Material
 
@@ -43,6 +43,7 @@ def page(material: Material) -> bytes:
     content = _template().render(
         f=figures(material),
         over_time=over_time(material),
+        marks=MARKS,
         data=Markup(embedded(charts(material))),  # noqa: S704 - embedded() makes it harmless
         library=Markup(library),  # noqa: S704 - a file of ours, as are the next ones
         script=Markup(script),  # noqa: S704
