@@ -135,7 +135,7 @@ def _fallback(material: Material) -> Iterator[Finding]:
         f"OpenAI gave {wording.share(part)} of the answers",
         f"{wording.count(taken, 'answer')}"
         + (f" for {wording.dollars(cost)}{of_all}." if cost is not None else "."),
-        "Put the Azure regions right: all of them are out."
+        "Put the Azure regions right: all of them were left out."
         if away
         else "Ask for more Azure quota; or, where time matters less than money, bound it with "
         "--fallback-after, --fallback-max-share or --fallback-max-cost.",
@@ -149,7 +149,7 @@ def _fallback(material: Material) -> Iterator[Finding]:
 
 def _is_out(material: Material, name: str) -> bool:
     known = material.known.get(name)
-    return known is not None and known.state.startswith("out")
+    return material.usage(name).errors["barred"] > 0 or bool(known and known.why_closed)
 
 
 def _wasted(material: Material) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from .spans import peak_use
 
 NEARLY_ALL = 0.999  #: of the answers must fit; more would let one that ran on for ever decide
 MARGIN = 1.25  #: above those: answers of tomorrow may be somewhat longer
+LEAST = 16  #: tokens; less is refused by some endpoints
 FAR_ABOVE = 2.0  #: times the suggestion; less would free little and risks cut answers
 CUT = 0.02  #: share of answers that used all they were allowed, above which it is no accident
 FULL = 0.7  #: share of a limit in use, from which on it may hold a run up
@@ -48,7 +49,7 @@ def answers_of(material: Material, model: str) -> Tokens:
 
 def suggested(longest: float) -> int:
     """A round number somewhat above what the longest answers use."""
-    wanted = longest * MARGIN
+    wanted = max(LEAST, longest * MARGIN)
     step: int = 10 ** max(1, math.floor(math.log10(wanted)) - 1)
     return math.ceil(wanted / step) * step
 

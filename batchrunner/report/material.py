@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..caps import Caps
+from ..policy.region import BY_HAND
 from ..prices import PriceList
 from ..stats import RegionUsage, Stats
 from ..targets import OPENAI
 from ..timeline import Slice, Timeline
+from . import wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,19 @@ class Known:
     state: str = ""  #: the last one, and why
     rpm: float | None = None
     tpm: float | None = None
+
+    @property
+    def is_taken_out(self) -> bool:
+        """Whether a person took it out."""
+        return self.state.endswith(BY_HAND)
+
+    @property
+    def why_closed(self) -> str:
+        """Why it serves nobody, or not some model; empty where it serves, or a person said so."""
+        why = self.state.partition(": ")[2]
+        if not why or self.is_taken_out:
+            return ""
+        return wording.text(why).rstrip(". ") or "nobody said why"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

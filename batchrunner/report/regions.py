@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ..policy.region import BY_HAND
 from ..stats import RegionUsage
 from ..targets import OPENAI
 from . import wording
@@ -16,28 +15,43 @@ IDLE = 0.5  #: peak share of a limit, below which doubling the load would still 
 CLOSED = 0.05  #: share of the time for which a region was throttled, that others could have taken
 SHORT = 0.03  #: share of a region's calls refused for capacity; now and then is normal
 SICK = 0.05  #: share of a region's calls that failed; the services promise 99.9 %
+DOCTOR = "Put its key, deployment or endpoint right: batchrunner doctor says which."
 
 
 def useless(material: Material) -> Iterator[Finding]:
-    """Regions that gave no answer, though there were jobs for them."""
+    """Regions that give no answers, though there were jobs for them."""
     for name in material.regions:
         usage, known = material.usage(name), material.known.get(name)
-        state = known.state if known else ""
-        is_out = state.startswith("out")
-        if usage.answers or usage.errors["refused"] or state.endswith(BY_HAND):
-            continue  # to refuse a job is an answer too
-        if not usage.calls and not is_out:
-            if name != OPENAI and material.stats.answers >= ENOUGH:
-                yield _unneeded(name)
-            continue
-        shown, why = wording.name(name), _why_useless(usage, state)
-        yield Finding(
-            "no_answers",
-            f"{shown} earned nothing",
-            f"{wording.count(usage.calls, 'call')}, no answer: {why}.",
-            _put_right(usage, is_out=is_out),
-            {"region": shown, "calls": usage.calls, "reason": why},
-        )
+        why = known.why_closed if known else ""
+        if usage.answers or usage.errors["refused"]:  # to refuse a job is an answer too
+            if why:
+                yield _lost(name, usage, why)
+        elif why or usage.errors["barred"] or usage.calls >= MUCH:
+            yield _nothing(name, usage, why)
+        elif not (usage.calls or name == OPENAI or known is None or known.is_taken_out):
+            yield from [_unneeded(name)] * (material.stats.answers >= ENOUGH)
+
+
+def _lost(name: str, usage: RegionUsage, why: str) -> Finding:
+    shown = wording.name(name)
+    return Finding(
+        "left_out",
+        f"{shown} was left out in the end",
+        f"{wording.count(usage.answers, 'answer')} before that. {why}.",
+        f"{DOCTOR} Then run the same command again if jobs are left.",
+        {"region": shown, "answers": usage.answers, "reason": why},
+    )
+
+
+def _nothing(name: str, usage: RegionUsage, why: str) -> Finding:
+    shown, why = wording.name(name), why or _why_useless(usage)
+    return Finding(
+        "no_answers",
+        f"{shown} earned nothing",
+        f"{wording.count(usage.calls, 'call')}, no answer: {why}.",
+        _put_right(usage),
+        {"region": shown, "calls": usage.calls, "reason": why},
+    )
 
 
 def _unneeded(name: str) -> Finding:
@@ -52,18 +66,16 @@ def _unneeded(name: str) -> Finding:
     )
 
 
-def _why_useless(usage: RegionUsage, state: str) -> str:
-    if state.startswith("out"):
-        return wording.text(state.partition(": ")[2]).rstrip(".") or "it was taken out"
+def _why_useless(usage: RegionUsage) -> str:
     kinds = wording.listed([wording.name(name) for name in +usage.errors])
     if +usage.throttled:
         return "it was throttled" + (f", and calls ended as {kinds}" if kinds else " each time")
     return f"its calls ended as {kinds}"
 
 
-def _put_right(usage: RegionUsage, *, is_out: bool) -> str:
-    if is_out or usage.errors["barred"]:
-        return "Put its key, deployment or endpoint right (batchrunner doctor says which)."
+def _put_right(usage: RegionUsage) -> str:
+    if usage.errors["barred"] or not usage.calls:
+        return DOCTOR
     top = [name for name, _ in (+usage.errors).most_common(1)]
     if +usage.throttled or top == ["oversized"]:
         return "Ask for quota in this region, or take it out of the settings."

@@ -106,8 +106,8 @@ def test_answers_that_a_lower_cap_would_cut_are_counted():
 
 def test_a_suggestion_is_round_and_above_the_longest_answers():
     assert [suggested(p99) for p99 in (1, 8, 80, 254, 1000, 9999)] == [
-        10,
-        10,
+        20,
+        20,
         100,
         320,
         1300,
@@ -182,8 +182,8 @@ def test_a_higher_concurrency_is_named_but_no_fantasy():
     ("region", "state", "words"),
     [
         (usage(0, errors={"barred": 2}), "out: 401 wrong key", "401 wrong key"),
-        (usage(0, errors={"timeout": 9}), "open", "its calls ended as timeout"),
-        (usage(0, throttled={"tokens": 9}), "throttled", "it was throttled each time"),
+        (usage(0, errors={"timeout": 10}), "open", "its calls ended as timeout"),
+        (usage(0, throttled={"tokens": 10}), "throttled", "it was throttled each time"),
         (
             usage(0, throttled={"tokens": 9}, errors={"timeout": 1}),
             "throttled",
@@ -218,6 +218,21 @@ def test_a_region_that_only_refused_jobs_did_answer():
     assert kinds({"eastus": usage(), "westus": usage(0, errors={"refused": 20})}) == []
 
 
+def test_a_single_call_that_failed_says_nothing_of_its_region():
+    assert kinds({"eastus": usage(5), "westus": usage(0, errors={"http_503": 1})}) == []
+
+
+@pytest.mark.parametrize("state", ["out: 401 revoked.", "open: gpt-4o: 404 no deployment"])
+def test_a_region_that_was_left_out_after_some_answers_is_named(state):
+    regions = {"eastus": usage(), "westus": usage(7)}
+
+    found = only("left_out", regions, known={"westus": Known(state)})
+
+    assert found.figures["answers"] == 7
+    assert state.partition(": ")[2].rstrip(".") in found.detail
+    assert "batchrunner doctor" in found.remedy
+
+
 def test_a_region_that_somebody_took_out_is_not_to_be_put_right():
     known = {"westus": Known(f"out: {BY_HAND}")}
 
@@ -238,9 +253,9 @@ def test_a_reserve_that_was_not_needed_is_no_mistake(answers, told):
     ("errors", "remedy"),
     [
         ({"barred": 3}, "batchrunner doctor says which"),
-        ({"timeout": 9}, "Raise --timeout"),
-        ({"oversized": 9}, "Ask for quota"),
-        ({"http_503": 9}, "See the health of the service"),
+        ({"timeout": 10}, "Raise --timeout"),
+        ({"oversized": 10}, "Ask for quota"),
+        ({"http_503": 10}, "See the health of the service"),
     ],
     ids=["barred", "timeout", "oversized", "503"],
 )
@@ -327,7 +342,7 @@ def test_more_quota_is_not_the_remedy_where_the_regions_are_out():
     known = {"eastus": Known("out: 401")}
     regions = {"eastus": usage(0, errors={"barred": 2}), "openai": usage(100)}
 
-    assert "all of them are out" in only("fallback", regions, known=known).remedy
+    assert "all of them were left out" in only("fallback", regions, known=known).remedy
 
 
 def test_many_wasted_calls_are_named_with_their_causes():
