@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchrunner.cli.app import app
+from batchrunner.doctor.asking import PROMPT
 from tests.collector import collecting
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.security.commands import KEY, regions, start
@@ -205,7 +206,7 @@ AFTER = [
 def test_no_command_that_looks_at_a_run_shows_a_key(tmp_path, command, serve):
     """What services echoed is in the files by then; it has gone through the mask."""
     write_jobs(tmp_path, COSTLY)
-    server = serve(as_asked({**COSTLY, "Say OK.": COSTLY["400 with the key"]}))
+    server = serve(as_asked({**COSTLY, PROMPT: COSTLY["400 with the key"]}))
     write_env(tmp_path, server.url, 12)
     command("run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--quiet")
 
