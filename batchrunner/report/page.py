@@ -5,6 +5,7 @@ scripts run, each by its hash: the chart library and ours. What these draw stand
 JSON, in which nothing can end the element that holds it.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,20 +19,9 @@ from .material import Material
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
-FILTERS = {
-    "count": wording.count,
-    "share": wording.share,
-    "dollars": wording.dollars,
-    "compact": wording.compact,
-    "duration": wording.duration,
-    "rate": wording.rate,
-    "n": "{:,}".format,
-    "answer": wording.answer_time,
-    "closed": wording.closed_time,
-    "limit": wording.limit,
-    "part": wording.part,
-}
+_OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
 _UNSAFE = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -55,6 +45,13 @@ def page(material: Material) -> bytes:
     return content.encode()
 
 
+def whole(text: str) -> "Markup":
+    """``text`` with the names of options kept on one line each."""
+    from markupsafe import Markup, escape
+
+    return Markup(_OPTION.sub(r'<span class="whole">\1</span>', str(escape(text))))  # noqa: S704
+
+
 def embedded(data: Mapping[str, Any]) -> str:
     """JSON that means the same wherever it stands in HTML."""
     text = orjson.dumps(data).decode()
@@ -68,6 +65,22 @@ def _policy(*scripts: str) -> str:
         "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
         f"script-src {' '.join(map(assets.allowed, scripts))}"
     )
+
+
+FILTERS = {
+    "count": wording.count,
+    "share": wording.share,
+    "dollars": wording.dollars,
+    "compact": wording.compact,
+    "duration": wording.duration,
+    "rate": wording.rate,
+    "n": "{:,}".format,
+    "answer": wording.answer_time,
+    "closed": wording.closed_time,
+    "limit": wording.limit,
+    "part": wording.part,
+    "whole": whole,
+}
 
 
 @cache

@@ -14,7 +14,7 @@ from batchrunner.report import assets
 from batchrunner.report.charts import charts
 from batchrunner.report.figures import figures
 from batchrunner.report.material import Known
-from batchrunner.report.page import embedded, page
+from batchrunner.report.page import embedded, page, whole
 from tests.report.made import MODEL, material, slices, usage
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -169,6 +169,12 @@ def test_nothing_foreign_becomes_an_element_or_an_attribute(payload):
     if "7*7" in payload:
         assert "{{7*7}}" in text
         assert "49" not in re.findall(r"[^\d](\d+)\$\{", text)
+
+
+def test_the_name_of_an_option_is_kept_whole_and_what_stands_beside_it_is_escaped():
+    assert whole("with --fallback-after <b> or a--b") == (
+        'with <span class="whole">--fallback-after</span> &lt;b&gt; or a--b'
+    )
 
 
 @pytest.mark.parametrize("payload", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
