@@ -12,7 +12,7 @@ from ..targets import OPENAI
 from . import allowance, regions, wording
 from .finding import ENOUGH, MUCH, Finding
 from .material import Material
-from .remedies import OTHERWISE, REMEDIES
+from .remedies import NO_FAULT, OTHERWISE, REMEDIES, THROTTLES
 from .spans import mean_use, total
 
 SLOTS = 0.9  #: share of the concurrency in use on average, above which it is the bottleneck
@@ -44,6 +44,8 @@ def calm(material: Material) -> str:
     stats = material.stats
     if not stats.calls:
         return "Nothing was sent, so there is nothing to go by."
+    if stats.failed > stats.ok:
+        return "Most jobs failed: see why under Failed jobs."
     if stats.answers < ENOUGH:
         return "There is too little to go by."
     if material.stop is not None:
@@ -159,6 +161,8 @@ def _wasted(material: Material) -> Iterator[Finding]:
         return
     top = causes(material).most_common(3)
     cause = top[0][0]
+    if _is_told(material, cause):
+        return
     billed = "invalid" in causes(material)
     may_be = bool(material.stats.ambiguous)
     told = "; answers that broke the schema were paid" * billed
@@ -167,11 +171,19 @@ def _wasted(material: Material) -> Iterator[Finding]:
         "wasted_calls",
         f"{wording.share(wasted / calls)} of the calls brought nothing",
         f"{wasted:,} of {calls:,}: "
-        + wording.listed([f"{count:,} {wording.name(name)}" for name, count in top])
+        + wording.listed([f"{count:,} {wording.cause(name)}" for name, count in top])
         + f"{told}.",
-        f"Begin with {wording.name(cause)}: {REMEDIES.get(cause, OTHERWISE)}.",
+        f"Begin with the most frequent: {REMEDIES.get(cause, OTHERWISE)}.",
         {"wasted": wasted, "calls": calls, "causes": {wording.name(k): n for k, n in top}},
     )
+
+
+def _is_told(material: Material, cause: str) -> bool:
+    """Whether a finding about a region says the same."""
+    if cause == "capacity":
+        return any(True for _ in regions.capacity(material))
+    is_fault = cause not in THROTTLES and cause not in NO_FAULT
+    return is_fault and any(True for _ in regions.sick(material))
 
 
 def _versions(material: Material) -> Iterator[Finding]:

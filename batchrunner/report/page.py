@@ -79,6 +79,7 @@ FILTERS = {
     "closed": wording.closed_time,
     "limit": wording.limit,
     "part": wording.part,
+    "cause": wording.cause,
     "whole": whole,
 }
 

@@ -13,10 +13,20 @@ FAULTS: Mapping[str, str] = {
     "reset": "Look at proxies and firewalls on the way.",
 }
 
+#: What limits that throttle are called, where a list names them beside errors.
+THROTTLES: Mapping[str, str] = {
+    "requests": "throttled for requests",
+    "tokens": "throttled for tokens",
+    "capacity": "throttled for lack of capacity",
+    "other": "throttled without a reason",
+}
+
 #: What to do about calls that brought nothing, by their cause.
 REMEDIES: Mapping[str, str] = {
     "requests": "set the region's …_RPM_n to its real limit, so that none is tried in vain",
     "tokens": "set the region's …_TPM_n to its real limit, or lower max_tokens",
+    "other": "where the throughput is provisioned, lower the region's …_CONCURRENCY_n; else ask "
+    "who runs the service which limit that is",
     "capacity": "use other hours, another region, or provisioned throughput",
     "timeout": "raise --timeout, or ask for shorter answers",
     "connect": "look at the endpoint's name and the network",

@@ -82,6 +82,9 @@ def _regions(material: Material) -> list[str]:
     if len(azure) > 3:
         parts.append(f"{wording.count(len(azure) - 3, 'other region')} the rest")
     sentences = [f"Of the answers {wording.listed(parts)}."]
+    if len(parts) == 1:
+        (giver,) = (n for n in material.regions if material.usage(n).answers)
+        sentences = [f"{'OpenAI' if giver == OPENAI else wording.name(giver)} gave all answers."]
     return sentences + _closings(material)
 
 

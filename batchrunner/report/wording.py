@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..terminal import printable
+from .remedies import THROTTLES
 
 LONGEST_NAME = 60  #: characters of a region, a model, an id or a code
 LONGEST_TEXT = 300  #: of a message
@@ -13,6 +14,11 @@ UNKNOWN = "\u2013"  #: a dash, for a number that nobody knows
 def name(text: str | None) -> str:
     """A name out of a file or of a service: one line, cut, with nothing that turns text around."""
     return cut("" if text is None else str(text), LONGEST_NAME)
+
+
+def cause(name_: str) -> str:
+    """Why a call brought nothing: which limit, or which error."""
+    return THROTTLES.get(name_) or name(name_)
 
 
 def text(message: str | None) -> str:

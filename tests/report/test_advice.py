@@ -270,10 +270,11 @@ def test_the_remedy_for_a_region_that_earns_nothing_is_that_of_its_errors(errors
     [
         (material({"a": usage(0)}), "Nothing was sent"),
         (material({"a": usage(5)}), "too little to go by"),
+        (material({"a": usage(0, errors={"refused": 60})}, failed=60), "under Failed jobs"),
         (material({"a": usage(100)}, total=200, stop="the budget"), "beside why it is not"),
         (material({"a": usage(100)}), "fit together"),
     ],
-    ids=["nothing sent", "five jobs", "stopped", "all well"],
+    ids=["nothing sent", "five jobs", "all refused", "stopped", "all well"],
 )
 def test_where_there_is_nothing_to_change_no_more_is_said_than_is_known(material_, words):
     assert words in calm(material_)
@@ -351,6 +352,22 @@ def test_many_wasted_calls_are_named_with_their_causes():
     assert found.figures == {"wasted": 60, "calls": 160, "causes": {"requests": 60}}
     assert "RPM" in found.remedy
     assert "wasted_calls" not in kinds({"eastus": usage(throttled={"requests": 3})})
+
+
+@pytest.mark.parametrize(
+    "region",
+    [usage(errors={"http_503": 30}), usage(throttled={"capacity": 40})],
+    ids=["sick", "capacity"],
+)
+def test_wasted_calls_that_a_region_is_named_for_are_not_told_twice(region):
+    assert len(kinds({"eastus": region})) == 1
+
+
+def test_calls_that_were_throttled_without_a_reason_have_a_remedy_of_their_own():
+    found = only("wasted_calls", {"eastus": usage(throttled={"other": 60})})
+
+    assert "60 throttled without a reason" in found.detail
+    assert "provisioned" in found.remedy
 
 
 def test_a_name_that_two_versions_answer_to():

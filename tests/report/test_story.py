@@ -32,6 +32,11 @@ def test_a_run_that_stopped_says_what_is_left_and_why():
     assert story(killed)[-1] == "Not finished: run it again."
 
 
+@pytest.mark.parametrize(("name", "shown"), [("eastus", "eastus"), ("openai", "OpenAI")])
+def test_who_gave_all_answers_is_said_so(name, shown):
+    assert story(material({name: usage(3), "b": usage(0)}))[1] == f"{shown} gave all answers."
+
+
 def test_what_was_not_sent_and_what_was_asked_again_is_told():
     made = material({"eastus": usage(60)}, steered=({"at_s": 1.0, "what": "paused"},))
     made.stats.reused, made.stats.reasks = 12, 1
