@@ -87,8 +87,8 @@ def test_a_limit_that_was_used_up_is_that_of_tokens_only_where_they_run_out_firs
 
 
 def test_room_for_rare_long_answers_is_left_alone():
-    region = usage(985)
-    for _ in range(15):
+    region = usage(995)
+    for _ in range(5):
         region.models[MODEL].add(Usage(MODEL, 100, 3500, 0))
 
     assert "max_tokens" not in kinds({"eastus": region}, caps={MODEL: {4000: 1000}})
