@@ -22,7 +22,7 @@ ZERO = "2026-01-01T00:00:00Z"
 
 
 def status(name="a", state="open", in_flight=0, use=0.0):
-    return RegionStatus(name, state, "", 0.0, in_flight, 8, 8, 0.0, use)
+    return RegionStatus(name, state, "", 0.0, in_flight, 8, 8, 0.0, use=use)
 
 
 def answer(stats, name="a", tokens=10):
