@@ -55,6 +55,8 @@ async def explain(output: Path, wanted: Wanted) -> Explanation:
     found = None
     if hits.lines:
         found = _of_line(output, hits)
+    else:
+        foreign.is_foreign(output)  # raises where it is no file of results at all
     async with AsyncExitStack() as stack:
         try:
             path = await _input(stack, saved, wanted)

@@ -72,7 +72,7 @@ class Explanation:
         paid = list(self.rejected)
         if self.usage is not None and record.get("region") is not None:  # else it was reused
             paid.append((record["region"], self.usage))
-        prices = PriceList(self.saved.get("providers") or {})
+        prices = PriceList.recall(self.saved)
         costs = [prices.answer(region, usage.model, usage) for region, usage in paid]
         known = [cost for cost in costs if cost is not None]
         return round(sum(known), 9) if len(known) == len(costs) else None

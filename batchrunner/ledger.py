@@ -6,7 +6,7 @@ again at the next start, so that the numbers add up over any number of stops.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +28,7 @@ from .outputs.publish import publish
 from .outputs.recovery import Recovered
 from .outputs.results_file import tail
 from .policy.budget import Budget
+from .policy.region import RegionStatus
 from .prices import PriceList
 from .selection import Selection
 from .spending import Unanswered
@@ -61,6 +62,7 @@ class Ledger:
     caps: Caps = field(default_factory=Caps)
     timeline: Timeline = field(default_factory=Timeline)  #: of all runs
     steered: list[dict[str, Any]] = field(default_factory=list)  #: what a person changed, and when
+    regions: Sequence[RegionStatus] = ()  #: how they were at the last look
     is_retry: bool = False  #: whether a selection of failures was taken out, and is not done yet
     noun: str = "line"  #: what messages call a line of the input
     warnings: list[str] = field(default_factory=list)  #: what the user should know at the end
@@ -226,6 +228,10 @@ class Ledger:
             "timeline": self.timeline.as_json(),
             "retrying": self.is_retry and not complete,
             "steered": self.steered,
+            "regions": {
+                region.name: {"state": region.in_words, "rpm": region.rpm, "tpm": region.tpm}
+                for region in self.regions
+            },
         }
         content = checkpoint.encode(fields)
         await self.journal.sync()

@@ -59,10 +59,12 @@ REMEDIES = {
     "unsupported_value": "this model does not take a value in the request: " + _EDIT,
     "invalid_request_error": _EDIT,
     "invalid_value": _EDIT,
+    "timeout": "raise --timeout if its answer takes so long; else " + _RESEND,
+    "connect": "batchrunner doctor says whether the endpoint is right; else " + _RESEND,
     "failed": "the service gave up on it without a reason: retry it",
     **dict.fromkeys(
         (
-            *("timeout", "connect", "reset", "protocol", "bad_payload"),
+            *("reset", "protocol", "bad_payload"),
             *("server_error", "vector_store_timeout"),
         ),
         _RESEND,

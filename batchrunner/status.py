@@ -116,6 +116,7 @@ class Follower:
             cost_usd=progress.cost_usd,
             configured=tuple(prices.providers),
             stop=None if reason is None else Stop(0, reason),
+            steered=tuple(saved.get("steered") or ()),
         )
 
 

@@ -231,9 +231,7 @@ class Summary:
 
 
 def _state(status: RegionStatus | None) -> str:
-    if status is None:
-        return "not used"
-    return f"{status.state}: {status.reason}" if status.reason else status.state
+    return "not used" if status is None else status.in_words
 
 
 def _total(costs: Iterable[float | None]) -> float | None:

@@ -146,7 +146,7 @@ class Supervisor:
     def progress(self) -> Progress:
         """The run at this moment."""
         pool = self.caller.pool
-        regions = pool.statistics()
+        regions = self.ledger.regions = pool.statistics()
         for status in regions:
             throttled_s, peak = self._before.get(status.name, (0.0, 0))
             usage = self.ledger.stats.region(status.name)

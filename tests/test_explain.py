@@ -115,6 +115,48 @@ def test_a_reused_answer_cost_nothing(batchrunner):
     assert "nothing was sent" in out
 
 
+def test_a_cost_that_no_line_names_is_that_of_the_prices_of_the_run(batchrunner):
+    write(result(0, FINE))
+    path = checkpoint.checkpoint_path(OUTPUT)
+    saved = dict(checkpoint.load(path).fields)
+    path.write_bytes(checkpoint.encode(saved | {"prices": {"westus": "1000000/2000000"}}))
+
+    found = told(batchrunner, "job-0")
+
+    tokens = found["tokens"]
+    assert found["cost_usd"] == tokens["prompt"] + 2 * tokens["completion"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", ".", "a"),
+        ("status", "."),
+        ("status", "/", "--follow"),
+        ("report", "."),
+        ("verify", "."),
+        ("retry", "."),
+        ("ctl", ".", "show"),
+        ("export", ".", "-o", "t.csv"),
+    ],
+    ids=" ".join,
+)
+def test_a_directory_is_refused_in_words(batchrunner, arguments):
+    code, out, err = batchrunner(*arguments)
+
+    assert (code, out) == (2, "")
+    assert "directory" in err
+    assert "error of its own" not in err
+
+
+def test_what_is_no_file_of_results_is_called_so(batchrunner):
+    write(result(0, FINE))
+
+    code, _, err = batchrunner("explain", "in.jsonl", "job-0")
+
+    assert (code, "is no file of results" in err) == (2, True)
+
+
 def test_a_cost_that_the_line_names_is_taken(batchrunner):
     write(result(0, FINE))
     line = OUTPUT.read_bytes().replace(b',"cfg":', b',"cost_usd":0.5,"cfg":')

@@ -149,6 +149,17 @@ def test_what_is_empty_or_damaged_is_told_and_ends(batchrunner, content, rest):
     assert "without a checkpoint" in out
 
 
+def test_what_people_changed_is_told_of_a_run_that_goes_on(batchrunner):
+    OUTPUT.write_bytes(line(0))
+    change = {"at_s": 1.5, "what": "paused"}
+    fields = {"results": {"synced": 0, "records": 0}, "stats": None, "steered": [change]}
+    CHECKPOINT.write_bytes(checkpoint.encode(fields))
+
+    code, out, _ = batchrunner("status", OUTPUT, "--json")
+
+    assert (code, json.loads(out)["steered"]) == (0, [change])
+
+
 def test_what_is_missing_or_no_results_is_refused(batchrunner):
     code, _, err = batchrunner("status", "nowhere.jsonl", "--follow")
     assert (code, "does not exist" in err) == (2, True)

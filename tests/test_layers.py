@@ -54,7 +54,8 @@ LAYERS = """
     steering control signals
 
     report
-    report.wording report.material report.spans report.finding report.allowance report.advice
+    report.remedies report.wording report.material report.spans report.finding
+    report.allowance report.regions report.advice
     report.story report.figures report.charts report.assets report.page report.gather
 
     publishing

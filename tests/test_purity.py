@@ -40,6 +40,8 @@ PURE = [
     "planning.spread",
     "report.charts",
     "report.figures",
+    "report.regions",
+    "report.remedies",
     "selection",
     "simulator.limits",
     "tables.columns",

@@ -89,8 +89,10 @@ def _answered(model: str, place: Place) -> Diagnosis:
 
 
 def _refused(refused: Refused, outcome: Reply | Fault, place: Place) -> Diagnosis:
-    """The key was accepted, and the request was not."""
+    """The request was not taken: by the service, which accepted the key, or by a proxy."""
     reason = _reason(outcome)
+    if isinstance(outcome, Reply) and outcome.status == 407:
+        return _fails(refused.outcome, reason, remedies.PROXY)
     if refused.code in _FILTERED:
         return _works(refused.outcome, reason, remedies.FILTERED)
     if refused.code == _OTHER_USE:

@@ -195,6 +195,5 @@ _OF_STATUS: dict[int, Callable[[Reply, Place], str]] = {
     401: _unauthorised,
     403: _forbidden,
     404: _not_found,
-    407: lambda _, __: PROXY,
     429: lambda _, __: BILLING,
 }

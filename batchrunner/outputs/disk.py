@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import DiskError
+from ..errors import DiskError, UsageError
 
 BLOCK = 1 << 20
 NEW = os.O_CREAT | os.O_EXCL  #: a file that must not have been there
@@ -121,7 +121,12 @@ DISK = Disk()
 
 
 def sibling(path: Path, suffix: str) -> Path:
-    """The file beside ``path`` whose name goes on with ``suffix``."""
+    """The file beside ``path`` whose name goes on with ``suffix``.
+
+    Raises UsageError where ``path`` has no name, such as ``.`` or ``/``.
+    """
+    if not path.name:
+        raise UsageError(f"{path} is a directory: name a file")
     return path.with_name(path.name + suffix)
 
 

@@ -8,18 +8,16 @@ import anyio
 
 from ..caller import Send
 from ..config import Settings
+from ..doctor import asking
+from ..doctor.asking import Ask
 from ..fleet import open_caller, usable
-from ..model import CHAT, EMBEDDINGS, Fault, Job, Reply
+from ..model import CHAT, Fault, Reply
 from ..policy.ratelimit import NOTHING, Advertised, advertised
 from ..policy.verdict import Answered, Barred, Faulty, judge
 from .latency import fitted
 from .limits import ASSUMED, Known, from_headers
 
 CALLS = 3  #: of each region, one after the other
-LONGEST = 16  #: tokens of an answer
-_CHAT = b'{"messages":[{"role":"user","content":"Say OK."}],"max_tokens":%d}' % LONGEST
-_RESPONSE = b'{"input":"Say OK.","max_output_tokens":%d}' % LONGEST
-_EMBEDDING = b'{"input":"OK."}'
 
 
 async def probe(settings: Settings, model: str, path: str) -> dict[str, Known]:
@@ -44,11 +42,12 @@ async def ask_all(
 
 
 async def _known(send: Send, region: str, model: str, path: str) -> Known:
-    job = Job(0, "", "", path, model, _body(path), LONGEST)
-    said, seconds, tokens, problem = NOTHING, [], 0, ""
+    ask, said = Ask(path, has_schema=False), NOTHING
+    seconds, tokens, problem = [], 0, ""
     for _ in range(CALLS):
         since = anyio.current_time()
-        reply = await send(region, job)
+        reply = await send(region, ask.job(model))
+        ask = asking.instead(ask, reply) or ask
         verdict = judge(reply, path)
         said = _said(reply) or said
         match verdict:
@@ -70,7 +69,3 @@ async def _known(send: Send, region: str, model: str, path: str) -> Known:
 def _said(reply: Reply | Fault) -> Advertised | None:
     said = advertised(reply.headers) if isinstance(reply, Reply) else NOTHING
     return None if said is NOTHING else said
-
-
-def _body(path: str) -> bytes:
-    return {CHAT: _CHAT, EMBEDDINGS: _EMBEDDING}.get(path, _RESPONSE)

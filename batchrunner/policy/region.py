@@ -28,6 +28,11 @@ class RegionStatus:
     rpm: float | None = None  #: requests per minute that it is known to take
     tpm: float | None = None  #: tokens per minute
 
+    @property
+    def in_words(self) -> str:
+        """The state, and why it is out."""
+        return f"{self.state}: {self.reason}" if self.reason else self.state
+
 
 @dataclass(slots=True, kw_only=True)
 class Region:

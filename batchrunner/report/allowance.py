@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from ..histogram import Histogram
 from ..stats import Tokens
 from . import wording
-from .finding import Finding
+from .finding import ENOUGH, Finding
 from .material import Material
 from .spans import peak_use
 
-ENOUGH = 50  #: answers, below which the longest one of a hundred says little
-MARGIN = 1.25  #: above the 99th percentile: answers of tomorrow may be somewhat longer
+NEARLY_ALL = 0.999  #: of the answers must fit; more would let one that ran on for ever decide
+MARGIN = 1.25  #: above those: answers of tomorrow may be somewhat longer
+LEAST = 16  #: tokens; less is refused by some endpoints
 FAR_ABOVE = 2.0  #: times the suggestion; less would free little and risks cut answers
 CUT = 0.02  #: share of answers that used all they were allowed, above which it is no accident
 FULL = 0.7  #: share of a limit in use, from which on it may hold a run up
@@ -46,39 +47,44 @@ def answers_of(material: Material, model: str) -> Tokens:
     return total
 
 
-def suggested(p99: float) -> int:
-    """A round number somewhat above what 99 of 100 answers use."""
-    wanted = p99 * MARGIN
+def suggested(longest: float) -> int:
+    """A round number somewhat above what the longest answers use."""
+    wanted = max(LEAST, longest * MARGIN)
     step: int = 10 ** max(1, math.floor(math.log10(wanted)) - 1)
     return math.ceil(wanted / step) * step
 
 
 def _too_much(material: Material, model: str, tokens: Tokens, cap: float) -> Iterator[Finding]:
-    p99 = tokens.lengths.quantile(0.99) or 0.0
-    better = suggested(p99)
+    p99, longest = (tokens.lengths.quantile(share) or 0.0 for share in (0.99, NEARLY_ALL))
+    better = suggested(longest)
     if cap < FAR_ABOVE * better:
         return
     prompt = tokens.prompt / max(1, tokens.answers)
     gain = (prompt + cap) / (prompt + better)
     shown = wording.name(model)
     felt = (
-        "Tokens were what held this run up"
-        if held_up_by_tokens(material)
-        else "Tokens did not hold this run up; a larger one they would"
+        "Tokens held this run up"
+        if held_up_by_tokens(material, prompt + cap)
+        else "Tokens did not hold this run up; where they do, that many more jobs fit"
     )
+    beyond = sum(count for low, _, count in tokens.lengths.steps() if low >= better)
+    cut = f" {wording.count(beyond, 'answer')} would have been cut." if beyond else ""
     yield Finding(
         "max_tokens",
         f"max_tokens of {shown} is far above what its answers use",
-        f"Answers were allowed {cap:,.0f} tokens and 99 of 100 used at most {p99:,.0f}. The "
+        f"Answers were allowed {cap:,.0f} tokens; 99 of 100 used at most about {p99:,.0f}, and "
+        f"999 of 1,000 at most about {longest:,.0f}. The "
         "services charge a limit with the prompt and all of max_tokens: "
         f"{prompt + cap:,.0f} for a job instead of {prompt + better:,.0f}. {felt}.",
         f"Set max_tokens to about {better:,}: a limit of tokens then lets through up to "
-        f"{gain:.1f} times as many jobs a minute.",
+        f"{gain:.1f} times as many jobs a minute.{cut}",
         {
             "model": shown,
             "max_tokens": round(cap),
             "p99": p99,
+            "longest": longest,
             "suggested": better,
+            "cut": beyond,
             "gain": round(gain, 2),
         },
     )
@@ -100,12 +106,14 @@ def _too_little(model: str, lengths: Histogram, cap: int) -> Iterator[Finding]:
     )
 
 
-def held_up_by_tokens(material: Material) -> bool:
-    """Whether some limit of tokens was reached."""
+def held_up_by_tokens(material: Material, charge: float) -> bool:
+    """Whether some limit of tokens was reached by jobs that are charged so many each."""
     usages = material.stats.regions
     if any(usage.throttled["tokens"] for usage in usages.values()):
         return True
     return any(
-        known.tpm is not None and (peak_use(material.slices(name)) or 0.0) >= FULL
+        known.tpm is not None
+        and (known.rpm is None or known.tpm < known.rpm * charge)  # else requests run out first
+        and (peak_use(material.slices(name)) or 0.0) >= FULL
         for name, known in material.known.items()
     )

@@ -14,6 +14,7 @@ from .spans import closed, length, padded, total
 SHOWN = 7  #: regions that have a colour of their own; people tell few more apart
 BANDS = 12  #: regions whose closings are drawn, the worst first
 BINS = 3  #: bins of a histogram that make one step: five percent each are too fine to see
+MARKS = 20  #: changes by hand that are marked; more would hide what is drawn
 ROWS = 16  #: of the tables that say the same in numbers
 
 
@@ -24,6 +25,7 @@ class Strand:
     label: str
     slices: Sequence[Slice]
     latency: Histogram
+    limited: Sequence[Slice]  #: the same, of those whose limits are known
     regions: int = 1
 
 
@@ -39,17 +41,22 @@ def strands(material: Material) -> list[Strand]:
 
 
 def _strand(material: Material, name: str) -> Strand:
-    return Strand(wording.name(name), material.slices(name), material.usage(name).latency)
+    latency = material.usage(name).latency
+    return Strand(wording.name(name), material.slices(name), latency, material.limited(name))
 
 
 def _together(material: Material, names: Sequence[str]) -> Strand:
-    every = [material.slices(name) for name in names]
-    count, latency = length(every), Histogram()
+    latency = Histogram()
     for name in names:
         latency.bins.update(material.usage(name).latency.bins)
-    rows = zip(*(padded(slices, count) for slices in every), strict=True)
-    slices = [total(row) for row in rows]
-    return Strand(f"{len(names):,} smaller regions", slices, latency, len(names))
+    slices = _sum([material.slices(name) for name in names])
+    limited = _sum([material.limited(name) for name in names])
+    return Strand(f"{len(names):,} smaller regions", slices, latency, limited, len(names))
+
+
+def _sum(every: Sequence[Sequence[Slice]]) -> list[Slice]:
+    count = length(every)
+    return [total(row) for row in zip(*(padded(each, count) for each in every), strict=True)]
 
 
 def charts(material: Material) -> dict[str, Any]:
@@ -71,10 +78,14 @@ def charts(material: Material) -> dict[str, Any]:
                 "name": strand.label,
                 "rest": strand.regions > 1,
                 "rate": _rates(strand, seconds),
-                "use": [_use(one) for one in padded(strand.slices, count)],
+                "use": [_use(one) for one in padded(strand.limited, count)],
                 "latency": _shares(strand.latency),
             }
             for strand in shown
+        ],
+        "steered": [
+            {"at": round(at, 1), "label": str(number)}
+            for number, (at, _) in enumerate(material.steering[:MARKS], 1)
         ],
         "bands": _bands(material),
         "tokens": _tokens(material),
@@ -179,11 +190,9 @@ def _coarse(strand: Strand, count: int, many: int) -> list[Slice]:
 
 
 def _cell(one: Slice) -> dict[str, Any]:
-    use = _use(one)
     state = max(("out", "resting", "throttled"), key=lambda name: getattr(one, f"{name}_s"))
     part = getattr(one, f"{state}_s") / one.watched if one.watched else 0.0
     return {
         "ok": one.ok,
-        "use": wording.UNKNOWN if use is None else f"{use:.0f} %",
         "closed": f"{state} {part * 100:.0f} %" if part >= 0.05 else "",
     }

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ..histogram import Histogram
-from ..stats import RegionUsage, Tokens
+from ..stats import Tokens
 from . import wording
-from .advice import advice, causes
+from .advice import advice, calm, causes
 from .material import Known, Material
 from .spans import mean_use, peak_use, total
 from .story import story, verdict
@@ -22,9 +22,10 @@ def figures(material: Material) -> dict[str, Any]:
         "output": wording.cut(material.output, wording.LONGEST_TEXT),
         "verdict": verdict(material),
         "complete": material.stop is None,
-        "stopped": material.stop and wording.text(material.stop),
+        "stopped": material.stop and wording.reason(material.stop),
         "story": story(material),
         "advice": [finding.as_json() for finding in advice(material)],
+        "calm": calm(material),
         "wall_s": round(material.wall_s, 3),
         "runs": [
             {"at_s": round(at, 3), "utc": wording.name(utc)} for at, utc in _starts(material)
@@ -36,7 +37,7 @@ def figures(material: Material) -> dict[str, Any]:
             "left": max(0, material.total - done),
             "reused": stats.reused,
         },
-        "jobs_per_s": round(done / material.wall_s, 3) if material.wall_s else None,
+        "jobs_per_s": round(done / material.wall_s, 6) if material.wall_s else None,
         "calls": stats.calls,
         "wasted_calls": stats.wasted_calls,
         "ambiguous": stats.ambiguous,
@@ -54,6 +55,8 @@ def figures(material: Material) -> dict[str, Any]:
             {"cause": wording.name(cause), "calls": count}
             for cause, count in causes(material).most_common()
         ],
+        "reasks": {"calls": stats.reasks, "invalid_answers": stats.invalid},
+        "steered": [{"at_s": at, "what": wording.text(what)} for at, what in material.steering],
         "warnings": [wording.text(warning) for warning in material.warnings],
     }
 
@@ -63,8 +66,8 @@ def _starts(material: Material) -> list[tuple[float, str]]:
 
 
 def _region(material: Material, name: str) -> dict[str, Any]:
-    usage, slices = material.usage(name), material.slices(name)
-    every, known = total(slices), material.known.get(name, Known())
+    usage, slices = material.usage(name), material.limited(name)
+    every, known = total(material.slices(name)), material.known.get(name, Known())
     answers, tokens = material.stats.answers, usage.tokens
     return {
         "region": wording.name(name),
@@ -111,8 +114,8 @@ def _models(material: Material) -> list[dict[str, Any]]:
     """A row for each model of each region."""
     rows = []
     for name in material.regions:
+        costs = material.prices.models(name, material.usage(name))
         for model, tokens in material.usage(name).models.items():
-            alone = RegionUsage(models={model: tokens})
             rows.append(
                 {
                     "region": wording.name(name),
@@ -120,7 +123,7 @@ def _models(material: Material) -> list[dict[str, Any]]:
                     "answers": tokens.answers,
                     **_tokens(tokens),
                     "answer_tokens": _quantiles(tokens.lengths),
-                    "cost_usd": _rounded(material.prices.regions({name: alone})[name]),
+                    "cost_usd": costs[model],
                 }
             )
     return rows

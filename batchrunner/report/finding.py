@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MUCH = 10  #: times that something must have happened before it is no accident
+ENOUGH = 50  #: answers, below which little can be told
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

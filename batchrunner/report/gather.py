@@ -11,7 +11,7 @@ def gather(summary: Summary, ledger: Ledger) -> Material:
     return Material(
         output=summary.output.name,
         total=progress.total,
-        wall_s=summary.wall_s,
+        wall_s=round(summary.wall_s, 3),  # as in the checkpoint, so that both reports agree
         stats=progress.stats,
         costs=summary.cost_usd,
         stop=None if summary.stop is None else summary.stop.reason,
@@ -21,9 +21,7 @@ def gather(summary: Summary, ledger: Ledger) -> Material:
         answered_by=ledger.answered_by,
         concurrency=ledger.settings.concurrency,
         configured=summary.configured,
-        known={
-            r.name: Known(f"{r.state}: {r.reason}" if r.reason else r.state, r.rpm, r.tpm)
-            for r in progress.regions
-        },
+        known={r.name: Known(r.in_words, r.rpm, r.tpm) for r in progress.regions},
         warnings=summary.warnings,
+        steered=summary.steered,
     )

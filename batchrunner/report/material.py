@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..caps import Caps
+from ..policy.region import BY_HAND
 from ..prices import PriceList
 from ..stats import RegionUsage, Stats
 from ..targets import OPENAI
 from ..timeline import Slice, Timeline
+from . import wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,19 @@ class Known:
     state: str = ""  #: the last one, and why
     rpm: float | None = None
     tpm: float | None = None
+
+    @property
+    def is_taken_out(self) -> bool:
+        """Whether a person took it out."""
+        return self.state.endswith(BY_HAND)
+
+    @property
+    def why_closed(self) -> str:
+        """Why it serves nobody, or not some model; empty where it serves, or a person said so."""
+        why = self.state.partition(": ")[2]
+        if not why or self.is_taken_out:
+            return ""
+        return wording.text(why).rstrip(". ") or "nobody said why"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,7 @@ class Material:
     configured: Sequence[str] = ()
     known: Mapping[str, Known] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    steered: Sequence[Mapping[str, Any]] = ()  #: what a person changed, and when
 
     @property
     def regions(self) -> list[str]:
@@ -49,9 +66,29 @@ class Material:
         """What a region did."""
         return self.stats.regions.get(region) or RegionUsage()
 
+    def has_limit(self, region: str) -> bool:
+        """Whether a limit of it is known, so that a share of it can be told."""
+        known = self.known.get(region)
+        if known is None:  # nobody wrote it down: then what was used tells
+            return any(one.used for one in self.slices(region))
+        return known.rpm is not None or known.tpm is not None
+
+    def limited(self, region: str) -> Sequence[Slice]:
+        """What a region did when, for shares of its limit; nothing where that is not known."""
+        return self.slices(region) if self.has_limit(region) else ()
+
     def slices(self, region: str) -> Sequence[Slice]:
         """What a region did when; nothing where nobody looked."""
         return self.timeline.regions.get(region, ())
+
+    @property
+    def steering(self) -> list[tuple[float, str]]:
+        """What a person changed, in order, each with its seconds of running."""
+        return [
+            (float(one["at_s"]), str(one["what"]))
+            for one in self.steered
+            if isinstance(one.get("at_s"), int | float) and "what" in one
+        ]
 
     @property
     def cost_usd(self) -> float | None:

@@ -5,6 +5,7 @@ scripts run, each by its hash: the chart library and ours. What these draw stand
 JSON, in which nothing can end the element that holds it.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,26 +13,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from . import assets, wording
-from .charts import charts, over_time
+from .charts import MARKS, charts, over_time
 from .figures import figures
 from .material import Material
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from markupsafe import Markup
 
-FILTERS = {
-    "count": wording.count,
-    "share": wording.share,
-    "dollars": wording.dollars,
-    "compact": wording.compact,
-    "duration": wording.duration,
-    "rate": wording.rate,
-    "n": "{:,}".format,
-    "answer": wording.answer_time,
-    "closed": wording.closed_time,
-    "limit": wording.limit,
-    "part": wording.part,
-}
+_OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
 _UNSAFE = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -43,6 +33,7 @@ def page(material: Material) -> bytes:
     content = _template().render(
         f=figures(material),
         over_time=over_time(material),
+        marks=MARKS,
         data=Markup(embedded(charts(material))),  # noqa: S704 - embedded() makes it harmless
         library=Markup(library),  # noqa: S704 - a file of ours, as are the next ones
         script=Markup(script),  # noqa: S704 - ours
@@ -52,6 +43,13 @@ def page(material: Material) -> bytes:
         policy=_policy(library, script),
     )
     return content.encode()
+
+
+def whole(text: str) -> "Markup":
+    """``text`` with the names of options kept on one line each."""
+    from markupsafe import Markup, escape
+
+    return Markup(_OPTION.sub(r'<span class="whole">\1</span>', str(escape(text))))  # noqa: S704
 
 
 def embedded(data: Mapping[str, Any]) -> str:
@@ -67,6 +65,23 @@ def _policy(*scripts: str) -> str:
         "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'; "
         f"script-src {' '.join(map(assets.allowed, scripts))}"
     )
+
+
+FILTERS = {
+    "count": wording.count,
+    "share": wording.share,
+    "dollars": wording.dollars,
+    "compact": wording.compact,
+    "duration": wording.duration,
+    "rate": wording.rate,
+    "n": "{:,}".format,
+    "answer": wording.answer_time,
+    "closed": wording.closed_time,
+    "limit": wording.limit,
+    "part": wording.part,
+    "cause": wording.cause,
+    "whole": whole,
+}
 
 
 @cache

@@ -25,7 +25,7 @@ def recall(output: Path) -> Material:
     """
     summary, _ = status(output)
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
-    progress = summary.progress
+    progress, told = summary.progress, _told(sibling(output, ".stats.json"))
     return Material(
         output=output.name,
         total=progress.total,
@@ -39,19 +39,32 @@ def recall(output: Path) -> Material:
         answered_by=saved.get("answered_by") or {},
         concurrency=saved.get("concurrency"),
         configured=summary.configured,
-        known=_known(sibling(output, ".stats.json")),
+        known=_known(saved.get("regions")) or _known(told.get("regions")),
+        warnings=_warnings(told),
+        steered=summary.steered,
     )
 
 
-def _known(path: Path) -> dict[str, Known]:
-    """States and limits of regions, as ``OUTPUT.stats.json`` names them; nothing without it."""
+def _told(path: Path) -> dict[str, Any]:
+    """What ``OUTPUT.stats.json`` says; nothing without it."""
     try:
         with DISK.reader(path) as file:
             content = orjson.loads(file.read(LARGEST))
-        regions = content["regions"].items()
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):
-        return {}  # it is for people and other programs, who may have changed it
-    return {name: _of_region(row) for name, row in regions if isinstance(row, dict)}
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _known(regions: Any) -> dict[str, Known]:
+    """States and limits of regions; the file is for people too, who may have changed it."""
+    rows = regions.items() if isinstance(regions, dict) else ()
+    return {name: _of_region(row) for name, row in rows if isinstance(row, dict)}
+
+
+def _warnings(told: Mapping[str, Any]) -> list[str]:
+    """What the last run that ended said that should be known."""
+    said = told.get("warnings")
+    return [text for text in said if isinstance(text, str)] if isinstance(said, list) else []
 
 
 def _of_region(row: Mapping[str, Any]) -> Known:

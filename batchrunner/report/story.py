@@ -10,7 +10,13 @@ LONG = 0.02  #: share of the time, for which a region must have been away to be 
 
 def story(material: Material) -> list[str]:
     """The sentences, the most important first."""
-    return [_work(material), *_regions(material), *_ending(material)]
+    return [
+        _work(material),
+        *_spared(material),
+        *_regions(material),
+        *_steering(material),
+        *_ending(material),
+    ]
 
 
 def verdict(material: Material) -> str:
@@ -41,6 +47,26 @@ def _work(material: Material) -> str:
     return what + (f", for {wording.dollars(cost)}." if cost else ".")
 
 
+def _spared(material: Material) -> list[str]:
+    """Jobs that nothing was sent for, and those that were asked more than once."""
+    stats, told = material.stats, []
+    if stats.reused:
+        told.append(
+            f"{wording.count(stats.reused, 'job')} got the last word of an equal one, with "
+            "nothing sent."
+        )
+    if stats.reasks:
+        told.append(
+            f"{wording.count(stats.reasks, 'call')} asked again, since an answer broke the schema."
+        )
+    return told
+
+
+def _steering(material: Material) -> list[str]:
+    number = len(material.steered)
+    return [f"It was steered by hand: {wording.count(number, 'change')}."] if number else []
+
+
 def _regions(material: Material) -> list[str]:
     """Who gave the answers, and who was away."""
     answers = material.stats.answers
@@ -56,6 +82,9 @@ def _regions(material: Material) -> list[str]:
     if len(azure) > 3:
         parts.append(f"{wording.count(len(azure) - 3, 'other region')} the rest")
     sentences = [f"Of the answers {wording.listed(parts)}."]
+    if len(parts) == 1:
+        (giver,) = (n for n in material.regions if material.usage(n).answers)
+        sentences = [f"{'OpenAI' if giver == OPENAI else wording.name(giver)} gave all answers."]
     return sentences + _closings(material)
 
 
@@ -95,7 +124,7 @@ def _away(material: Material, name: str) -> list[str]:
 def _ending(material: Material) -> list[str]:
     if material.stop is None:
         return []
-    why = wording.text(material.stop).rstrip(".")
+    why = wording.reason(material.stop).rstrip(".")
     if why.startswith(("not finished", "running")):
         return [f"{why[0].upper()}{why[1:]}."]
     return [f"It is not complete: {why}."]

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from ..terminal import printable
+from .remedies import THROTTLES
 
 LONGEST_NAME = 60  #: characters of a region, a model, an id or a code
 LONGEST_TEXT = 300  #: of a message
+LONGEST_REASON = 2000  #: why a run stopped: what to do about it comes last
 UNKNOWN = "\u2013"  #: a dash, for a number that nobody knows
 
 
@@ -14,9 +16,19 @@ def name(text: str | None) -> str:
     return cut("" if text is None else str(text), LONGEST_NAME)
 
 
+def cause(name_: str) -> str:
+    """Why a call brought nothing: which limit, or which error."""
+    return THROTTLES.get(name_) or name(name_)
+
+
 def text(message: str | None) -> str:
     """A message out of a file or of a service, likewise."""
     return cut("" if message is None else str(message), LONGEST_TEXT)
+
+
+def reason(why: str) -> str:
+    """Why a run stopped, likewise."""
+    return cut(why, LONGEST_REASON)
 
 
 def cut(text: str, longest: int) -> str:
@@ -96,10 +108,11 @@ def compact(number: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """``28 a second``, ``4.2 a minute``: whichever is easier to imagine."""
-    if per_second >= 1:
-        return f"{per_second:.3g} a second"
-    return f"{per_second * 60:.3g} a minute"
+    """``28 a second``, ``4.2 a minute``, ``12 an hour``: whichever is easier to imagine."""
+    for seconds, span in ((1, "a second"), (60, "a minute")):
+        if per_second * seconds >= 1:
+            return f"{per_second * seconds:.3g} {span}"
+    return f"{per_second * 3600:.3g} an hour"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from batchrunner.doctor.diagnosis import is_same_model
 from batchrunner.doctor.examination import Mark, unasked
-from batchrunner.model import EMBEDDINGS, RESPONSES, Fault, FaultKind
+from batchrunner.model import EMBEDDINGS, RESPONSES, Fault, FaultKind, Reply
 from tests.doctor.clinic import answer, error, examined, place, plain, reply, target
 
 DNS = "ClientConnectorDNSError: Cannot connect to host x:443 ssl:default [Name or service …]"
@@ -92,6 +92,11 @@ CASES = {
         Fault(FaultKind.CONNECT, "the proxy answers 407"),
         {},
         ("connect", "the proxy answers 407", "BATCHRUNNER_PROXY"),
+    ),
+    "a proxy that refuses, in its own words": (
+        Reply(407, {}, b"sign in first"),
+        {},
+        ("refused", "407", "BATCHRUNNER_PROXY"),
     ),
     "nobody is signed in": (
         Fault(FaultKind.CONNECT, "no request could be prepared: ClientAuthenticationError"),

@@ -16,7 +16,7 @@ from batchrunner.planning.earlier import learned
 from batchrunner.planning.forecast import Forecast, Share
 from batchrunner.planning.latency import Latency, fitted
 from batchrunner.planning.lengths import EVERY, Lengths
-from batchrunner.planning.limits import Known, from_earlier, from_headers, known_limits
+from batchrunner.planning.limits import ASSUMED, Known, from_earlier, from_headers, known_limits
 from batchrunner.planning.plan import make_plan
 from batchrunner.planning.probe import CALLS, ask_all
 from batchrunner.planning.spread import Spread
@@ -200,6 +200,24 @@ async def test_a_probe_asks_once_where_the_key_is_wrong():
 
     assert len(asked) == 1
     assert "401 wrong key" in found["a"].problem
+
+
+async def test_a_probe_asks_a_model_in_the_way_that_it_takes():
+    asked = []
+
+    async def send(_region, job):
+        asked.append(job.body)
+        if b"max_completion_tokens" in job.body:
+            return Reply(400, {}, b'{"error":{"message":"unknown: max_completion_tokens"}}')
+        body = b'{"choices":[{"message":{}}],"usage":{"prompt_tokens":8,"completion_tokens":16}}'
+        return Reply(200, {"x-ratelimit-limit-requests": "90"}, body)
+
+    found = await ask_all(send, ["a"], MODEL)
+
+    assert len(asked) == CALLS
+    assert [b'"max_tokens"' in body for body in asked] == [False, True, True]
+    assert (found["a"].rpm, found["a"].problem) == (90, "")
+    assert found["a"].latency != ASSUMED
 
 
 async def test_a_probe_of_a_region_that_cannot_be_reached_says_why():

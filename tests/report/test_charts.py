@@ -1,6 +1,8 @@
 """What charts draw: times as slices, closings as spans, and few enough regions to tell apart."""
 
-from batchrunner.report.charts import SHOWN, charts, over_time, steps
+from batchrunner.report.charts import MARKS, SHOWN, charts, over_time, steps
+from batchrunner.report.figures import figures
+from batchrunner.report.material import Known
 from batchrunner.report.spans import Span, closed
 from batchrunner.timeline import Slice
 from tests.report.made import material, slices, usage
@@ -88,3 +90,29 @@ def test_later_runs_are_marked_where_they_began():
     made.timeline.starts.append((4.0, "2026-11-26T11:00:00Z"))
 
     assert charts(made)["starts"] == [{"at": 4.0, "label": "run 2"}]
+
+
+def test_what_people_changed_is_marked_in_its_order_and_what_is_odd_is_left_out():
+    steered = [{"at_s": n / 2, "what": "paused"} for n in range(30)]
+    made = material(
+        {"a": usage()}, {"a": slices()}, steered=[{"what": "when?"}, {"at_s": None}, *steered]
+    )
+
+    marks = charts(made)["steered"]
+
+    assert marks[:2] == [{"at": 0.0, "label": "1"}, {"at": 0.5, "label": "2"}]
+    assert len(marks) == MARKS
+
+
+def test_the_share_of_a_limit_is_not_told_where_there_is_none():
+    """As with provisioned throughput: zero percent would mean that it was idle."""
+    regions, times = {"a": usage(), "b": usage()}, {"a": slices(used=0.0), "b": slices(used=0.5)}
+    known = {"a": Known("open"), "b": Known("open", 600.0)}
+
+    drawn = charts(material(regions, times, known=known))["regions"]
+    killed = charts(material(regions, times, known={}))["regions"]
+    said = figures(material(regions, times, known=known))["regions"]
+
+    assert [set(one["use"]) for one in drawn] == [{None}, {50.0}]
+    assert [set(one["use"]) for one in killed] == [{None}, {50.0}]
+    assert [one["use"]["mean"] for one in said] == [None, 0.5]

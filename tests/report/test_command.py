@@ -230,12 +230,12 @@ def test_a_report_that_cannot_be_written_is_a_warning_and_no_more(batchrunner):
 @pytest.mark.socket
 def test_a_run_that_was_killed_can_be_reported_and_its_report_goes_on(batchrunner):
     write_jobs(1000)
-    slow = SWIFT.replace("speed = 50.0", "speed = 8.0")
+    slow = SWIFT.replace("speed = 50.0", "speed = 2.0")
     Path("swift.toml").write_text(slow)
     command = [sys.executable, "-m", "batchrunner", *RUN, "--quiet"]
     process = subprocess.Popen(command)  # noqa: S603 - our own command line
     until = time.monotonic() + 20
-    while not OUT.exists() or OUT.stat().st_size < 2_000:
+    while not OUT.exists() or OUT.stat().st_size < 2_000 or not _has_seen("westus"):
         assert time.monotonic() < until
         assert process.poll() is None
         os.sched_yield()
@@ -250,6 +250,8 @@ def test_a_run_that_was_killed_can_be_reported_and_its_report_goes_on(batchrunne
     said = json.loads(out)
     assert (code, said["complete"], said["verdict"]) == (0, False, "not complete")
     assert 0 < said["jobs"]["ok"] < 1000
+    states = {region["region"]: region["state"] for region in said["regions"]}
+    assert states["westus"].startswith("out: 401")
     assert said["jobs"]["left"] == 1000 - said["jobs"]["ok"] - said["jobs"]["failed"]
     assert batchrunner("report", OUT)[0] == 0
     assert "are still to do" in text_of()
@@ -257,3 +259,9 @@ def test_a_run_that_was_killed_can_be_reported_and_its_report_goes_on(batchrunne
     Path("swift.toml").write_text(SWIFT)
     assert batchrunner(*RUN, "--limit", said["jobs"]["ok"])[0] in (0, 1)
     assert len(json.loads(batchrunner("report", OUT, "--json")[1])["runs"]) == 2
+
+
+def _has_seen(region):
+    """Whether the checkpoint says that a region is out."""
+    saved = checkpoint.load(checkpoint.checkpoint_path(OUT)).fields or {}
+    return saved.get("regions", {}).get(region, {}).get("state", "").startswith("out")

@@ -14,7 +14,7 @@ from batchrunner.report import assets
 from batchrunner.report.charts import charts
 from batchrunner.report.figures import figures
 from batchrunner.report.material import Known
-from batchrunner.report.page import embedded, page
+from batchrunner.report.page import embedded, page, whole
 from tests.report.made import MODEL, material, slices, usage
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -91,6 +91,7 @@ def full(name=lambda n: f"region{n}", text="a message", count=3):
         answered_by={name(0): {name(0): 9, "b": 1}},
         stop=text,
         warnings=(text,),
+        steered=({"at_s": 2.0, "what": text}, {"at_s": 2.1, "what": "paused"}),
         known={each: Known(f"out: {text}", 600.0, 1e6) for each in regions},
         output=text,
         concurrency=16,
@@ -164,10 +165,16 @@ def test_nothing_foreign_becomes_an_element_or_an_attribute(payload):
     assert len(parsed.scripts) == 3
     text = "".join(parsed.texts)
     assert not set(text) & set("\0\x1b\x07\u2028\u2029\u202e\u2066\u2069\ud800")
-    assert "x" * 400 not in text
+    assert "x" * 2001 not in text
     if "7*7" in payload:
         assert "{{7*7}}" in text
         assert "49" not in re.findall(r"[^\d](\d+)\$\{", text)
+
+
+def test_the_name_of_an_option_is_kept_whole_and_what_stands_beside_it_is_escaped():
+    assert whole("with --fallback-after <b> or a--b") == (
+        'with <span class="whole">--fallback-after</span> &lt;b&gt; or a--b'
+    )
 
 
 @pytest.mark.parametrize("payload", HOSTILE[:-1], ids=range(len(HOSTILE) - 1))
@@ -201,6 +208,8 @@ def test_every_figure_stands_in_the_page_as_text():
     said = figures(made)
     for sentence in [*said["story"], *(f["remedy"] for f in said["advice"]), *said["warnings"]]:
         assert " ".join(sentence.split()) in text
+    for change in said["steered"]:
+        assert change["what"] in text
     for region in said["regions"]:
         assert region["region"] in text
         assert f"{region['calls']:,}" in text

@@ -32,6 +32,28 @@ def test_a_run_that_stopped_says_what_is_left_and_why():
     assert story(killed)[-1] == "Not finished: run it again."
 
 
+@pytest.mark.parametrize(("name", "shown"), [("eastus", "eastus"), ("openai", "OpenAI")])
+def test_who_gave_all_answers_is_said_so(name, shown):
+    assert story(material({name: usage(3), "b": usage(0)}))[1] == f"{shown} gave all answers."
+
+
+def test_what_was_not_sent_and_what_was_asked_again_is_told():
+    made = material({"eastus": usage(60)}, steered=({"at_s": 1.0, "what": "paused"},))
+    made.stats.reused, made.stats.reasks = 12, 1
+
+    assert story(made)[1:3] == [
+        "12 jobs got the last word of an equal one, with nothing sent.",
+        "1 call asked again, since an answer broke the schema.",
+    ]
+    assert "It was steered by hand: 1 change." in story(made)
+
+
+def test_the_remedy_at_the_end_of_a_long_reason_is_not_cut_off():
+    stop = "no region is left (" + "; ".join(["eastus: 401 " + "x" * 250] * 4) + "): put it right"
+
+    assert story(material({"eastus": usage(0)}, total=5, stop=stop))[-1].endswith("put it right.")
+
+
 def test_the_gravest_closings_come_first():
     regions = {name: usage(10) for name in "abcd"}
     times = {
@@ -69,6 +91,8 @@ def test_small_outputs_have_a_story_too(regions, fields, first):
         (wording.duration(3599.9), "1 h"),
         (wording.duration(7800), "2 h 10 min"),
         (wording.duration(3 * 86400 + 4 * 3600), "3 d 4 h"),
+        (wording.rate(0.5), "30 a minute"),
+        (wording.rate(0.001), "3.6 an hour"),
         (wording.share(0), "0 %"),
         (wording.share(0.0004), "< 0.1 %"),
         (wording.share(0.9999), "99.9 %"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchrunner.cli.app import app
+from batchrunner.doctor.asking import PROMPT
 from tests.collector import collecting
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.security.commands import KEY, regions, start
@@ -181,6 +182,44 @@ def test_no_command_shows_a_key(tmp_path, command, arguments):
 
     assert ended.out + ended.err
     assert KEY not in ended.out + ended.err
+
+
+AFTER = [
+    ["status", "in.results.jsonl", "--json"],
+    ["status", "in.results.jsonl", "--follow"],
+    *(["explain", "in.results.jsonl", name, "--json"] for name in ("503 with the key", "none")),
+    *(["explain", "in.results.jsonl", f"#{n}", "--answer"] for n in range(1, len(COSTLY) + 1)),
+    ["verify", "in.results.jsonl", "--input", "in.jsonl"],
+    ["report", "in.results.jsonl"],
+    ["report", "in.results.jsonl", "--json"],
+    ["retry", "in.results.jsonl", "--dry-run", "--json"],
+    ["retry", "in.results.jsonl", "--only", "code=http_503", "--max-attempts", "1"],
+    ["retry", "in.results.jsonl", "--only", f"code={KEY[:6]}"],
+    ["plan", "in.jsonl", "--json"],
+    ["plan", "in.jsonl", "--probe"],
+    ["ctl", "in.results.jsonl", "show"],
+    ["ctl", "in.results.jsonl", "out", "region1"],
+    ["report", "in.results.jsonl", "-o", "-"],
+]
+
+
+def test_no_command_that_looks_at_a_run_shows_a_key(tmp_path, command, serve):
+    """What services echoed is in the files by then; it has gone through the mask."""
+    write_jobs(tmp_path, COSTLY)
+    server = serve(as_asked({**COSTLY, PROMPT: COSTLY["400 with the key"]}))
+    write_env(tmp_path, server.url, 12)
+    command("run", "in.jsonl", "--max-attempts", 1, "--timeout", 1, "--quiet")
+
+    ended = [command(*arguments) for arguments in AFTER]
+
+    codes = {" ".join(map(str, a)): end.code for a, end in zip(AFTER, ended, strict=True)}
+    assert all(end.out + end.err for end in ended), codes
+    assert {name: code for name, code in codes.items() if code not in (0, 1)} == {
+        "explain in.results.jsonl none --json": 2,
+        "ctl in.results.jsonl show": 2,
+        "ctl in.results.jsonl out region1": 2,
+    }
+    assert_clean(tmp_path, *ended)
 
 
 async def test_the_simulator_shows_its_own_keys_and_none_of_ours(tmp_path):

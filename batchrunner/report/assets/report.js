@@ -12,11 +12,17 @@
   const narrow = () => document.documentElement.clientWidth < 560;
 
   function clock(seconds) {
+    if (data.end < 10) return Number(seconds.toFixed(1)) + " s";
     const s = Math.round(seconds);
     const two = (n) => String(n).padStart(2, "0");
     if (data.end < 90) return s + " s";
     if (data.end < 5400) return Math.floor(s / 60) + ":" + two(s % 60);
+    if (data.end >= 172800) return days(s);
     return Math.floor(s / 3600) + ":" + two(Math.floor((s % 3600) / 60)) + " h";
+  }
+  function days(s) {
+    const day = Math.floor(s / 86400), hour = Math.floor((s % 86400) / 3600), minute = Math.round((s % 3600) / 60);
+    return day + " d" + (hour || minute ? " " + hour + " h" : "") + (minute ? " " + minute + " min" : "");
   }
   function took(seconds) {
     return (seconds < 100 ? Number(seconds.toPrecision(2)) : Math.round(seconds)) + " s";
@@ -76,7 +82,7 @@
   const LEFT = 48, RIGHT = 16;
   function step() {
     const room = narrow() ? 5 : 10;
-    const nice = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800];
+    const nice = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800];
     return nice.find((one) => data.end / one <= room) || Math.ceil(data.end / room);
   }
   const timeAxis = (extra) => axis(Object.assign({
@@ -84,13 +90,29 @@
     axisLabel: { color: colour("soft"), hideOverlap: true, formatter: (s) => clock(s) },
   }, extra));
   const span = () => Math.max(data.end, 0.1);
-  function starts() {
-    if (!data.starts.length) return undefined;
+  // Where runs began, and what a person changed; numbers that would overlap are left out.
+  function marks(box) {
+    if (!data.starts.length && !data.steered.length) return undefined;
+    const room = Math.max(1, box.clientWidth - LEFT - RIGHT) / span();
+    let last = -Infinity, named = -Infinity;
+    const runs = data.starts.map((one) => {
+      const fits = (one.at - named) * room >= 44;
+      if (fits) named = one.at;
+      return { xAxis: one.at, name: fits ? one.label : "" };
+    });
+    const numbers = data.steered.map((one) => {
+      const fits = (one.at - last) * room >= 16;
+      if (fits) last = one.at;
+      return {
+        xAxis: Math.min(one.at, span()), name: fits ? one.label : "",
+        lineStyle: { type: "dotted" }, label: { position: "end", distance: 2, fontSize: 11 },
+      };
+    });
     return {
       silent: true, symbol: "none", animation: false,
       lineStyle: { color: colour("ink"), type: "dashed", width: 1 },
       label: { show: true, color: colour("ink"), position: "insideEndTop", rotate: 0, distance: [-38, -14], formatter: (one) => one.name },
-      data: data.starts.map((one) => ({ xAxis: one.at, name: one.label })),
+      data: [...runs, ...numbers],
     };
   }
   // From the left edge of the first slice to the right edge of the last: drawn as steps.
@@ -125,16 +147,17 @@
 
   const answered = (region) => region.latency.length > 0;
   function rate(box) {
+    if (!data.regions.some((region) => region.rate.some((value) => value > 0))) return null;
     const option = base();
     legend(box, named(answered));
-    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28, outerBoundsMode: "none" };
     option.xAxis = timeAxis();
     option.yAxis = axis({ type: "value", name: "answers a second", axisLine: { show: false }, axisTick: { show: false } });
     option.series = data.regions.map((region, index) => ({
       name: region.name, type: "line", stack: "all", step: "end", symbol: "none", data: points(region.rate),
       lineStyle: { width: 0 }, itemStyle: { color: hue(index, region) },
       areaStyle: { color: hue(index, region), opacity: 0.9 }, emphasis: { disabled: true },
-      markLine: index ? undefined : starts(),
+      markLine: index ? undefined : marks(box),
     }));
     option.tooltip.formatter = (params) => {
       const index = at(params);
@@ -151,7 +174,7 @@
     box.style.height = data.bands.length * row + 16 + "px";
     const option = base();
     option.tooltip = { show: false };
-    option.grid = { left: LEFT, right: RIGHT, top: 4, bottom: 12 };
+    option.grid = { left: LEFT, right: RIGHT, top: 4, bottom: 12, outerBoundsMode: "none" };
     option.xAxis = timeAxis({ axisLabel: { show: false }, axisTick: { show: false } });
     option.yAxis = { type: "value", min: 0, max: data.bands.length, inverse: true, show: false };
     const ink = narrow() ? 11 : 12;
@@ -184,7 +207,7 @@
     const regions = data.regions.filter((region) => region.latency.length);
     if (!regions.length) return null;
     const all = regions.flatMap((region) => region.latency);
-    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28, outerBoundsMode: "none" };
     option.xAxis = axis({
       type: "log", logBase: 10, min: Math.min(...all.map((one) => one[0])), max: Math.max(...all.map((one) => one[1])),
       splitLine: { show: false }, axisLabel: { color: colour("soft"), hideOverlap: true, formatter: took },
@@ -222,16 +245,17 @@
 
   const measured = (region) => region.use.some((value) => value > 0);
   function use(box) {
+    if (!data.regions.some(measured)) return null;
     const option = base();
     legend(box, named(measured));
-    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28 };
+    option.grid = { left: LEFT, right: RIGHT, top: 30, bottom: 28, outerBoundsMode: "none" };
     option.xAxis = timeAxis();
     option.yAxis = axis({ type: "value", min: 0, max: 100, name: "% of the limit", axisLine: { show: false }, axisTick: { show: false } });
     option.series = data.regions.map((region, index) => ({
       name: region.name, type: "line", symbol: "none", connectNulls: false, data: points(region.use), step: "end",
       lineStyle: { width: 1.75, color: hue(index, region), opacity: measured(region) ? 1 : 0 },
       itemStyle: { color: hue(index, region) }, emphasis: { disabled: true },
-      markLine: index ? undefined : starts(),
+      markLine: index ? undefined : marks(box),
     }));
     option.tooltip.formatter = (params) => {
       const index = at(params);
