@@ -158,6 +158,11 @@ def test_a_module_imports_only_what_is_below_it(name):
             assert used in LAYERS[: LAYERS.index(name)], f"{name} must not import {used or 'all'}"
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_no_longer_than_a_few_screens(name):
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= 300
+
+
 def test_every_layer_is_a_module_and_has_one_place():
     assert sorted(LAYERS) == sorted(PROGRAM)
 

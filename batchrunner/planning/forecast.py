@@ -23,7 +23,7 @@ from ..model import Usage
 from ..policy.ratelimit import MINUTE, SLICE
 from ..prices import PriceList
 from ..targets import Target
-from .limits import Known
+from .limits import limits_of
 from .rehearsal import Rehearsed, World, rehearse
 from .sample import Ask
 from .service import Taken
@@ -139,12 +139,6 @@ def _by_slots(world: World, asks: Sequence[Ask]) -> float:
 def _charge(world: World, ask: Ask) -> float:
     answer = world.lengths.typical if ask.cap is None else ask.cap
     return ask.prompt * world.lengths.prompts + answer
-
-
-def limits_of(target: Target, known: Known) -> tuple[float, float]:
-    """Requests and tokens a minute, by the lower of what is set and what is known."""
-    rpm = min(target.rpm or math.inf, known.rpm or math.inf)
-    return rpm, min(target.tpm or math.inf, known.tpm or math.inf)
 
 
 def _size(

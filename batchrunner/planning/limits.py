@@ -4,6 +4,7 @@ What the settings say is known to the run too. The rest comes from an earlier ru
 tiny calls; a run would learn it with the first reply.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -69,6 +70,12 @@ def known_limits(
 ) -> dict[str, Known]:
     """The best that is known of every region: a probe is newer than an earlier run."""
     return {target.name: _best(target, earlier, probed) for target in targets}
+
+
+def limits_of(target: Target, known: Known) -> tuple[float, float]:
+    """Requests and tokens a minute, by the lower of what is set and what is known."""
+    rpm = min(target.rpm or math.inf, known.rpm or math.inf)
+    return rpm, min(target.tpm or math.inf, known.tpm or math.inf)
 
 
 def _best(target: Target, earlier: Mapping[str, Known], probed: Mapping[str, Known]) -> Known:

@@ -5,7 +5,8 @@ import math
 from ..config import Settings
 from ..fleet import usable
 from ..targets import Target
-from .forecast import Forecast, limits_of
+from .forecast import Forecast
+from .limits import limits_of
 from .lengths import ASSUMED, PROMPTS, TYPICAL
 from .limits import Known
 from .rehearsal import World

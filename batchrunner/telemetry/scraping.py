@@ -29,13 +29,21 @@ _SILENT = logging.getLogger("batchrunner.metrics")  # what clients do wrong is n
 _SILENT.disabled = True
 
 
+class _Clients(ServerState):
+    """Who is connected, and how many may be."""
+
+    most = MOST_CLIENTS
+
+
 class _Protocol(H11Protocol):
     """HTTP for a few clients at once."""
+
+    server_state: _Clients
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.logger = _SILENT
         super().connection_made(transport)
-        if len(self.connections) > MOST_CLIENTS:
+        if len(self.connections) > self.server_state.most:
             transport.abort()
 
 
@@ -46,7 +54,7 @@ class Scraping:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(collector)
         self._text, self._made = b"", float("-inf")
-        self._state = ServerState()
+        self._state = _Clients()
         self._config = uvicorn.Config(
             Starlette(
                 routes=[Route("/metrics", self._answer)],
@@ -69,7 +77,11 @@ class Scraping:
         return _Protocol(config=self._config, server_state=self._state, app_state={})
 
     async def hang_up(self) -> None:
-        """End every connection at once, and see every request end."""
+        """End every connection at once, and see every request end.
+
+        Who was let in a moment ago, and is no connection yet, is hung up on then.
+        """
+        self._state.most = 0
         for connection in list(self._state.connections):
             if (transport := getattr(connection, "transport", None)) is not None:
                 transport.abort()

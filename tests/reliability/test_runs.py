@@ -242,7 +242,7 @@ async def test_a_full_file_system_ends_the_run_before_anything_is_paid_for(bench
 
 
 async def test_too_few_descriptors_slow_a_run_down_and_blame_no_region(bench):
-    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (24, 24))
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (26, 26))
     async with bench() as made:
         code, summary, _ = await made.end(
             made.start("--concurrency", 100, "--strategy", "ordered", preexec_fn=few)
