@@ -6,9 +6,8 @@ from ..config import Settings
 from ..fleet import usable
 from ..targets import Target
 from .forecast import Forecast
-from .limits import limits_of
 from .lengths import ASSUMED, PROMPTS, TYPICAL
-from .limits import Known
+from .limits import Known, limits_of
 from .rehearsal import World
 from .sample import Sample
 
