@@ -95,7 +95,9 @@ def _closings(material: Material) -> list[str]:
     away = [part for name in ranked for part in _away(material, name)]
     if not away:
         return []
-    more = [f"{len(away) - 3} more were closed for a while"] if len(away) > 3 else []
+    rest = len(away) - 3
+    was = "was" if rest == 1 else "were"
+    more = [f"{rest} more {was} closed for a while"] if rest > 0 else []
     return [wording.listed([*away[:3], *more]) + "."]
 
 

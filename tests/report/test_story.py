@@ -65,7 +65,7 @@ def test_the_gravest_closings_come_first():
 
     assert story(material(regions, times))[2] == (
         "b was out for 10.0 s, c rested for 5.0 s, a was throttled for 4.0 s "
-        "and 1 more were closed for a while."
+        "and 1 more was closed for a while."
     )
 
 
