@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ..caps import Caps
 from ..policy.region import BY_HAND
 from ..prices import PriceList
 from ..stats import RegionUsage, Stats
+from ..summary import Summary
 from ..targets import OPENAI
 from ..timeline import Slice, Timeline
 from . import wording
@@ -54,6 +55,38 @@ class Material:
     known: Mapping[str, Known] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     steered: Sequence[Mapping[str, Any]] = ()  #: what a person changed, and when
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what no summary holds
+        cls,
+        summary: Summary,
+        *,
+        timeline: Timeline,
+        caps: Caps,
+        answered_by: Mapping[str, Mapping[str, int]],
+        concurrency: int | None,
+        known: Mapping[str, Known],
+        warnings: Sequence[str],
+    ) -> Self:
+        """The material of an output that ``summary`` tells of, and what it leaves out."""
+        progress, stop = summary.progress, summary.stop
+        return cls(
+            output=summary.output.name,
+            total=progress.total,
+            wall_s=round(summary.wall_s, 3),  # as a checkpoint has it: reports of both agree
+            stats=progress.stats,
+            costs=summary.cost_usd,
+            stop=None if stop is None else stop.reason,
+            prices=progress.prices,
+            timeline=timeline,
+            caps=caps,
+            answered_by=answered_by,
+            concurrency=concurrency,
+            configured=summary.configured,
+            known=known,
+            warnings=warnings,
+            steered=summary.steered,
+        )
 
     @property
     def regions(self) -> list[str]:

@@ -25,23 +25,15 @@ def recall(output: Path) -> Material:
     """
     summary, _ = status(output)
     saved = checkpoint.load(checkpoint.checkpoint_path(output)).fields or {}
-    progress, told = summary.progress, _told(sibling(output, ".stats.json"))
-    return Material(
-        output=output.name,
-        total=progress.total,
-        wall_s=summary.wall_s,
-        stats=progress.stats,
-        costs=summary.cost_usd,
-        stop=None if summary.stop is None else summary.stop.reason,
-        prices=progress.prices,
+    told = _told(sibling(output, ".stats.json"))
+    return Material.of(
+        summary,
         timeline=Timeline.from_json(saved["timeline"]) if "timeline" in saved else Timeline(),
         caps=Caps.from_json(saved.get("caps") or {}),
         answered_by=saved.get("answered_by") or {},
         concurrency=saved.get("concurrency"),
-        configured=summary.configured,
         known=_known(saved.get("regions")) or _known(told.get("regions")),
         warnings=_warnings(told),
-        steered=summary.steered,
     )
 
 
