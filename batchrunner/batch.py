@@ -189,7 +189,6 @@ def _supervise(
         feed=feed,
         caller=caller,
         ledger=ledger,
-        prices=ledger.prices,
         total=total,
         workers=max(1, min(settings.concurrency, total)),
         watch=watch,

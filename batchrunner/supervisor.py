@@ -21,7 +21,6 @@ from .inputs.feed import Feed
 from .inputs.jsonl import BadLine
 from .ledger import Ledger
 from .model import Failure, Job, Result
-from .prices import PriceList
 from .reuse import Reuse
 from .runner import Crew
 from .summary import Bounds, Progress, Stop
@@ -47,7 +46,6 @@ class Supervisor:
     total: int
     workers: int
     watch: Watch
-    prices: PriceList = field(default_factory=PriceList)
     beside: list[Beside] = field(default_factory=list)  #: what goes on until the jobs are done
     outage_wait: float = 600.0  #: seconds without an answer, all regions being down, that end it
     ends_at: float | None = None  #: the deadline, on the clock of the loop
@@ -165,7 +163,7 @@ class Supervisor:
             note=self._note(),
             paused=pool.helm.is_paused,
             timeline=self.ledger.timeline,
-            prices=self.prices,
+            prices=self.ledger.prices,
         )
 
     def _bounds(self) -> Bounds:

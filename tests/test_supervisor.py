@@ -12,6 +12,7 @@ from batchrunner.config import Settings
 from batchrunner.errors import DiskError
 from batchrunner.inputs.defaults import Defaults
 from batchrunner.inputs.feed import Feed
+from batchrunner.prices import PriceList
 from batchrunner.stats import Stats
 from batchrunner.supervisor import Supervisor
 from batchrunner.timeline import Timeline
@@ -26,7 +27,7 @@ class Memory:
 
     def __init__(self, crowding=lambda: None):
         self.stats = Stats()
-        self.timeline, self.wall_before = Timeline(), 0.0
+        self.timeline, self.wall_before, self.prices = Timeline(), 0.0, PriceList()
         self.journal = SimpleNamespace(records=0, stalled=None, death=None, hurry=lambda: None)
         self.settings = SimpleNamespace(disk_wait=600.0)
         self.crowding = crowding
