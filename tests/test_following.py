@@ -15,6 +15,7 @@ from batchrunner.growth import Growth, remaining
 from batchrunner.outputs import checkpoint
 from batchrunner.outputs.lock import acquire
 from batchrunner.status import Follower
+from batchrunner.views.following import Look
 from tests.outputs.builders import FINAL, line
 from tests.test_run import (
     SLOW,
@@ -184,6 +185,17 @@ def looks(process):
 
 def wait_until_told():
     wait_until(lambda: b"\n" in TOLD.read_bytes())
+
+
+def test_that_a_run_has_ended_is_told_though_it_was_complete_before(follower):
+    OUTPUT.write_bytes(line(0))
+    with acquire(OUTPUT):
+        last, ended = (
+            Look(follower.look()[0], writer, 1.0, 0.0) for writer in ("process 1", None)
+        )
+
+    assert last.state != ended.state
+    assert ended.state == Look(ended.summary, None, 9.0, 9.0).state
 
 
 @pytest.mark.socket

@@ -23,7 +23,7 @@ class Look:
     def state(self) -> tuple[object, ...]:
         """What makes a look worth telling: two that are equal say the same."""
         progress, stop = self.summary.progress, self.summary.stop
-        return progress.done, progress.stats.calls, progress.total, stop
+        return progress.done, progress.stats.calls, progress.total, stop, self.writer is None
 
     @property
     def lines(self) -> list[str]:
