@@ -58,9 +58,13 @@ class Wire:
 
     async def send(self, region: str, job: Job) -> Reply | Fault:
         """Post ``job`` to ``region`` once; twice where its token turns out to be stale."""
-        outcome, template = await self._post(region, job, stale=None)
+        template = self._kept(region, job) or await self._made(region, job)
+        if isinstance(template, Fault):
+            return template
+        outcome = await self._post(template, job)
         if region in self.tokens and isinstance(outcome, Reply) and outcome.status == 401:
-            outcome, _ = await self._post(region, job, stale=template)
+            template = await self._made(region, job, stale=template)
+            return template if isinstance(template, Fault) else await self._post(template, job)
         return outcome
 
     async def prepare(self, region: str, job: Job) -> Fault | None:
@@ -68,29 +72,15 @@ class Wire:
 
         A Fault where that cannot be.
         """
-        outcome = await self._template(region, job, stale=None)
+        outcome = self._kept(region, job) or await self._made(region, job)
         return outcome if isinstance(outcome, Fault) else None
 
-    async def _post(
-        self, region: str, job: Job, stale: Template | None
-    ) -> tuple[Reply | Fault, Template | None]:
-        template = await self._template(region, job, stale)
-        if isinstance(template, Fault):
-            return template, None
+    async def _post(self, template: Template, job: Job) -> Reply | Fault:
         body = template.opening + job.body[1:]
         outcome = await self.transport.post(template, body, self.deadline)
-        return _without(template.secret, outcome), template
+        return _without(template.secret, outcome)
 
-    async def _template(self, region: str, job: Job, stale: Template | None) -> Template | Fault:
-        try:
-            return self._kept(region, job, stale) or await self._made(region, job, stale)
-        except TimeoutError:
-            return Fault(FaultKind.TIMEOUT, "no token in time")
-        except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
-            cause = type(error.__cause__ or error).__name__
-            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}")
-
-    def _kept(self, region: str, job: Job, stale: Template | None) -> Template | None:
+    def _kept(self, region: str, job: Job, stale: Template | None = None) -> Template | None:
         """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""
         prepared = self._prepared.get((region, job.path, job.model))
         if prepared is None or prepared.template is stale:
@@ -100,8 +90,17 @@ class Wire:
             return prepared.template if now < prepared.built + TOKEN_LIFE else None
         return prepared.template
 
-    async def _made(self, region: str, job: Job, stale: Template | None) -> Template:
+    async def _made(self, region: str, job: Job, stale: Template | None = None) -> Template | Fault:
         """What the SDK prepares now, for all who wait for it."""
+        try:
+            return await self._make(region, job, stale)
+        except TimeoutError:
+            return Fault(FaultKind.TIMEOUT, "no token in time")
+        except Exception as error:  # noqa: BLE001 - whatever a token provider raises is a fault
+            cause = type(error.__cause__ or error).__name__
+            return Fault(FaultKind.CONNECT, f"no request could be prepared: {cause}")
+
+    async def _make(self, region: str, job: Job, stale: Template | None) -> Template:
         key = (region, job.path, job.model)
         prepared = self._prepared.setdefault(key, _Prepared())
         async with asyncio.timeout(self.deadline), prepared.lock:
@@ -161,16 +160,15 @@ class AiohttpTransport:
         if self._session is None:
             raise RuntimeError("the transport is used before it is entered")
         try:
-            async with self._session.post(
+            response = await self._session.post(
                 template.url,
                 data=body,
                 headers=template.headers,
                 timeout=_within(deadline),
                 allow_redirects=False,
                 **self._way_to(template.url),
-            ) as response:
-                content = await _read(response)
-                return Reply(response.status, response.headers, content)
+            )
+            return Reply(response.status, response.headers, await _read(response))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             release(error)
             return fault_of(error)
@@ -188,15 +186,17 @@ def _within(deadline: float) -> aiohttp.ClientTimeout:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body; ValueError where it is larger than any answer."""
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > LARGEST_BODY:
-            response.close()
-            raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
-        chunks.append(chunk)
+    """The whole body, whose end gives the connection back; ValueError where it is too large."""
+    content, chunks, size = response.content, [], 0
+    try:
+        while not content.at_eof():
+            chunks.append(await content.readany())
+            size += len(chunks[-1])
+            if size > LARGEST_BODY:
+                raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
+    except BaseException:
+        response.close()
+        raise
     return b"".join(chunks)
 
 
