@@ -53,25 +53,19 @@ class _Journey:
 
     job: Job
     since: float  #: by the clock of the pool
+    asks: Job  #: the job, and behind it what was wrong with the last answer
+    idle: float  #: since when nothing new was sent for it
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
-    failed: set[str] = field(default_factory=set)  #: regions that met a fault in this round
-    too_small: set[str] = field(default_factory=set)  #: regions whose limit the job exceeds
+    failed: frozenset[str] = NO_REGIONS  #: that met a fault in this round
+    too_small: frozenset[str] = NO_REGIONS  #: whose limit the job exceeds
     faults: int = 0
     rounds: int = 0
     reasks: int = 0  #: times that an answer was asked for again
-    idle: float = field(init=False)  #: since when nothing new was sent for it
-    asks: Job = field(init=False)  #: the job, and behind it what was wrong with the last answer
-
-    def __post_init__(self) -> None:
-        self.asks = self.job
-        self.idle = self.since
 
     @property
     def avoid(self) -> frozenset[str]:
-        if not (self.failed or self.too_small):
-            return NO_REGIONS
-        return frozenset(self.failed | self.too_small)
+        return self.failed | self.too_small
 
     def end(self, failure: Failure | None = None, usage: Usage | None = None) -> Result:
         return Result(self.job, self.reply, tuple(self.attempts), failure, usage)
@@ -100,29 +94,35 @@ class Caller:
 
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
-        journey = _Journey(job, self.pool.elapsed)
+        now = self.pool.elapsed
+        journey = _Journey(job, now, job, now)
+        result = None
         try:
-            return await self._travel(journey)
-        except asyncio.CancelledError:  # what was sent for it counts, and may be billed
-            self.left(journey.attempts)
-            raise
+            result = await self._travel(journey)
+        finally:
+            if result is None:  # also where it is cancelled: what was sent counts
+                self.left(journey.attempts)
+        return result
 
     async def _travel(self, journey: _Journey) -> Result | None:
         while True:
             lease = await self.pool.lease(journey.asks, journey.avoid, journey.since)
             if lease is None:
-                if (result := self._no_region(journey)) is not None:
+                result = self._no_region(journey)
+                if result is not None or self._is_left(journey):
                     return result
-                if self.pool.refusal or not (journey.failed or self._may_wait(journey)):
-                    self.left(journey.attempts)
-                    return None
-                await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
-                journey.failed.clear()
-                journey.rounds += 1
+                await self._next_round(journey)
                 continue
-            for ended in await self._attempts(journey, lease):
-                if (result := await self._decide(journey, ended)) is not None:
+            patience = None if self.hedge is None else self.hedge.patience
+            if patience is None:
+                ended = [await self._attempt(journey, lease)]
+            else:
+                ended = await self._attempts(journey, lease, patience)
+            for one in ended:
+                if (result := self._decide(journey, one)) is not None:
                     return result
+            if any(isinstance(one.verdict, Hindered) for one in ended):
+                await self._rest(HINDRANCE_PAUSE)
 
     def close(self) -> None:
         """Start nothing more; requests in flight are still waited for."""
@@ -132,7 +132,7 @@ class Caller:
     def _no_region(self, journey: _Journey) -> Result | None:
         """The end of a job that no region takes because it is larger than every limit."""
         if self.pool.is_closed:
-            journey.failed.clear()
+            journey.failed = NO_REGIONS
             return None
         targets = self.pool.targets(journey.job.model)
         fitting = {region.name for region in targets if region.fits(journey.asks)}
@@ -141,19 +141,27 @@ class Caller:
         message = "the job is larger than the limit of every region: shorten it or its max_tokens"
         return journey.end(Failure("too_large", message, retryable=False))
 
-    def _may_wait(self, journey: _Journey) -> bool:
-        """Whether all that is missing is a region that a person may let in again."""
-        open_ = not self.pool.is_closed
-        return open_ and self.pool.may_return(journey.asks, journey.avoid)
+    def _is_left(self, journey: _Journey) -> bool:
+        """Whether a job without a region is left for a later run.
 
-    async def _attempts(self, journey: _Journey, lease: Lease) -> list[_Ended]:
+        It is not, where a region that failed may be asked once more, or all that is missing is
+        one that a person may let in again.
+        """
+        if self.pool.refusal or journey.failed:
+            return bool(self.pool.refusal)
+        return self.pool.is_closed or not self.pool.may_return(journey.asks, journey.avoid)
+
+    async def _next_round(self, journey: _Journey) -> None:
+        """Rest, and begin again with all regions."""
+        await self._rest(self.retry.pause(journey.rounds, self.rng.random()))
+        journey.failed = NO_REGIONS
+        journey.rounds += 1
+
+    async def _attempts(self, journey: _Journey, lease: Lease, patience: float) -> list[_Ended]:
         """Send once; and once more elsewhere, where the answer is later than nearly all others.
 
         The first last word ends both: it comes first here, and stands last among the attempts.
         """
-        patience = None if self.hedge is None else self.hedge.patience
-        if patience is None:
-            return [await self._attempt(journey, lease)]
         ended: list[_Ended] = []
         sent, before = {lease.region.name}, len(journey.attempts)
         async with anyio.create_task_group() as group:
@@ -192,10 +200,10 @@ class Caller:
         limits = NOTHING
         reply: Reply | None = None
         try:
-            outcome = await self.send(region, journey.asks)
-            verdict = judge(outcome, journey.job.path)
-            if isinstance(outcome, Reply):
-                reply, limits = outcome, advertised(outcome.headers)
+            answer = await self.send(region, journey.asks)
+            verdict = judge(answer, journey.job.path)
+            if isinstance(answer, Reply):
+                reply, limits = answer, advertised(answer.headers)
         finally:
             self.pool.settle(lease, verdict, limits)
             if verdict is None:
@@ -204,23 +212,19 @@ class Caller:
         journey.idle = clock()
         seconds = journey.idle - lease.sent
         status = None if reply is None else reply.status
+        outcome, usage, complaint = verdict.outcome, None, None
+        if self.answers is not None and reply is not None and isinstance(verdict, Answered):
+            complaint = self.answers.complaint(reply.body)
+            if complaint is not None:
+                outcome, usage = INVALID, verdict.usage
         cause = str(verdict.cause) if isinstance(verdict, Throttled) else None
-        attempt = Attempt(region, verdict.outcome, status, seconds, cause, None, wait)
-        complaint = self._complaint(verdict, reply)
-        if complaint is not None and isinstance(verdict, Answered):
-            attempt = Attempt(region, INVALID, status, seconds, None, verdict.usage, wait)
+        attempt = Attempt(region, outcome, status, seconds, cause, usage, wait)
         journey.attempts.append(attempt)
         if self.hedge is not None and isinstance(verdict, Answered):
             self.hedge.learn(attempt.seconds)
         return _Ended(attempt, verdict, reply, complaint)
 
-    def _complaint(self, verdict: Verdict, reply: Reply | None) -> Complaint | None:
-        """What is wrong with an answer, where anything can be."""
-        if self.answers is None or reply is None or not isinstance(verdict, Answered):
-            return None
-        return self.answers.complaint(reply.body)
-
-    async def _decide(self, journey: _Journey, ended: _Ended) -> Result | None:
+    def _decide(self, journey: _Journey, ended: _Ended) -> Result | None:
         """What a verdict means for the job; None sends it to the next region."""
         journey.reply = ended.reply
         match ended.verdict:
@@ -229,15 +233,13 @@ class Caller:
             case Refused(code, message):
                 return journey.end(Failure(code, message, retryable=False))
             case Oversized():
-                journey.too_small.add(ended.attempt.region)
+                journey.too_small |= {ended.attempt.region}
             case Faulty(outcome, message):
-                journey.failed.add(ended.attempt.region)
+                journey.failed |= {ended.attempt.region}
                 journey.faults += not self.pool.is_down(journey.job.model)
                 if self.retry.gives_up(journey.faults):
                     return journey.end(Failure(outcome, message, retryable=True))
-            case Hindered():
-                await self._rest(HINDRANCE_PAUSE)
-            case Throttled() | Barred():
+            case Throttled() | Barred() | Hindered():
                 pass
         return None
 

@@ -38,10 +38,14 @@ class Gate:
                 return
             await anyio.sleep(LOOK_EVERY)
 
-    async def passed(self) -> None:
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody may pass now."""
+        return not self._opened.is_set()
+
+    async def opened(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
-        if not self._opened.is_set():  # else even the event would give up the turn
-            await self._opened.wait()
+        await self._opened.wait()
 
     def open(self) -> None:
         """Hold nobody up for now: nothing more is sent anyway."""

@@ -195,7 +195,7 @@ class Ledger:
         if result.usage is not None and (cap := result.job.answer_tokens) is not None:
             self.caps.add(result.usage.model, cap)
         offset = self.journal.appended
-        await self.journal.append(line)
+        await self.journal.append(result.job.ordinal, result.job.fingerprint, line)
         return offset
 
     async def save(

@@ -61,7 +61,7 @@ class Supervisor:
     _work: anyio.CancelScope = field(init=False, default_factory=anyio.CancelScope)
     _gate: Gate = field(init=False)
     _crew: Crew = field(init=False)
-    _reuse: Reuse = field(init=False, default_factory=Reuse)
+    _reuse: Reuse | None = field(init=False, default=None)
     _twins: Twins | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -174,9 +174,12 @@ class Supervisor:
         return Bounds(money.spent, money.most, tokens.spent, tokens.most, left)
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
-        await self._gate.passed()
+        if self._gate.is_shut:
+            await self._gate.opened()
         if isinstance(line, Job):
-            result = await self._reuse.find(line, self.caller.answers)
+            result = None
+            if self._reuse is not None:
+                result = await self._reuse.find(line, self.caller.answers)
             result = result or await self.caller.call(line)
             if result is None:
                 self._end(line)
@@ -187,7 +190,8 @@ class Supervisor:
     async def _report(self, result: Result | None) -> None:
         if result is not None:
             offset = await self.ledger.record(result)
-            self._reuse.note(result, offset)
+            if self._reuse is not None:
+                self._reuse.note(result, offset)
             self._end(result.job)
         elif self.stopped is None and (refusal := self.caller.pool.refusal):
             self.stop(Stop(ENOUGH, refusal))

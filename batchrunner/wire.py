@@ -90,7 +90,9 @@ class Wire:
             return prepared.template if now < prepared.built + TOKEN_LIFE else None
         return prepared.template
 
-    async def _made(self, region: str, job: Job, stale: Template | None = None) -> Template | Fault:
+    async def _made(
+        self, region: str, job: Job, stale: Template | None = None
+    ) -> Template | Fault:
         """What the SDK prepares now, for all who wait for it."""
         try:
             return await self._make(region, job, stale)
@@ -168,7 +170,12 @@ class AiohttpTransport:
                 allow_redirects=False,
                 **self._way_to(template.url),
             )
-            return Reply(response.status, response.headers, await _read(response))
+            try:
+                content = await _read(response.content)
+            except BaseException:
+                response.close()
+                raise
+            return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             release(error)
             return fault_of(error)
@@ -185,18 +192,14 @@ def _within(deadline: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=deadline)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(content: aiohttp.StreamReader) -> bytes:
     """The whole body, whose end gives the connection back; ValueError where it is too large."""
-    content, chunks, size = response.content, [], 0
-    try:
-        while not content.at_eof():
-            chunks.append(await content.readany())
-            size += len(chunks[-1])
-            if size > LARGEST_BODY:
-                raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
-    except BaseException:
-        response.close()
-        raise
+    chunks, size = [], 0
+    while not content.at_eof():
+        chunks.append(await content.readany())
+        size += len(chunks[-1])
+        if size > LARGEST_BODY:
+            raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
     return b"".join(chunks)
 
 

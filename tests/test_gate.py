@@ -50,7 +50,7 @@ async def test_the_gate_gives_up_after_its_patience_and_holds_nobody(patience):
 
     gate = Gate(crowded, reasons.append, patience)
     await gate.watch()
-    await gate.passed()
+    await gate.opened()
 
     assert reasons == ["no room"]
     assert now() == patience

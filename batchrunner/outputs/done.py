@@ -25,7 +25,7 @@ class DoneSet:
     def __repr__(self) -> str:
         return f"<DoneSet of {self._count}>"
 
-    def mark(self, ordinal: int, fingerprint: bytes) -> bool:
+    def mark(self, ordinal: int, fingerprint: str | bytes) -> bool:
         """Put an ordinal in; False if it was there, and then its first fingerprint stays."""
         byte, bit = ordinal >> 3, 1 << (ordinal & 7)
         if byte >= len(self._bits):

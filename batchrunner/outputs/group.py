@@ -12,38 +12,46 @@ GROUP_BYTES = 1 << 20
 class Group:
     """Made and awaited on an event loop, settled once in the thread that writes."""
 
-    __slots__ = ("_error", "_event", "_loop", "lines", "size", "sync")
+    __slots__ = ("_loop", "_waiters", "lines", "size", "sync")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.size = 0  #: bytes
         self.sync = False  #: whether the lines are to be on the medium before anyone is told
         self._loop = asyncio.get_running_loop()
-        self._event = asyncio.Event()
-        self._error: BaseException | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
-    def takes(self, line: bytes) -> bool:
-        """Whether one more line fits; a group of one line may have any size."""
-        return len(self.lines) < GROUP_LINES and (
-            not self.lines or self.size + len(line) <= GROUP_BYTES
-        )
-
-    def add(self, line: bytes) -> None:
-        """Put one more line at the end."""
-        self.lines.append(line)
-        self.size += len(line)
+    def add(self, line: bytes) -> bool:
+        """Put one more line at the end, where it fits; a group of one may have any size."""
+        lines, size = self.lines, self.size + len(line)
+        if lines and (size > GROUP_BYTES or len(lines) >= GROUP_LINES):
+            return False
+        lines.append(line)
+        self.size = size
+        return True
 
     def settle(self, error: BaseException | None) -> None:
         """Wake all who wait, with one call to their loop."""
-        self._error = error
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._event.set)
+            self._loop.call_soon_threadsafe(self._wake, error)
 
-    async def wait(self) -> None:
-        """Until the group is settled. Who is cancelled meanwhile takes no line with him."""
-        await self._event.wait()
-        if self._error is not None:
-            raise obituary(self._error)
+    def wait(self) -> asyncio.Future[None]:
+        """Is done when the group is settled. Who is cancelled meanwhile takes no line with him.
+
+        To be asked for in the same turn of the loop in which something was put into the group.
+        """
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def _wake(self, error: BaseException | None) -> None:
+        for waiter in self._waiters:
+            if waiter.done():
+                continue
+            if error is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(obituary(error))
 
 
 def obituary(death: BaseException) -> BatchrunnerError:

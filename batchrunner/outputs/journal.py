@@ -13,7 +13,6 @@ import anyio.to_thread
 from ..errors import BatchrunnerError
 from .disk import DISK, Disk
 from .group import obituary
-from .lines import check
 from .recovery import Known, Recovered, recover
 from .results_file import tail
 from .tape import Tape
@@ -129,20 +128,16 @@ class Journal:
         """The whole lines from ``offset`` on, which is the beginning of one."""
         return tail(self.path, offset, self._disk)
 
-    async def append(self, line: bytes) -> None:
-        """Return when the line is written.
+    async def append(self, ordinal: int, fingerprint: str, line: bytes) -> None:
+        """Return when ``line``, the whole line of a job as ``encode`` made it, is written.
 
         One who is cancelled while waiting has appended nevertheless. Raises ``DiskError`` when
-        the line cannot be written, now or ever; ``ValueError`` for what is not a whole line, or
-        the second line of a job.
+        the line cannot be written, now or ever; ``ValueError`` for the second line of a job.
         """
-        entry = check(line)
-        if entry is None:
-            raise ValueError("not a whole line of results")
-        if entry[0] in self.done:
-            raise ValueError(f"job {entry[0]} has its line already")
+        if ordinal in self.done:
+            raise ValueError(f"job {ordinal} has its line already")
         group = self._writer.put(line)
-        self.done.mark(*entry)
+        self.done.mark(ordinal, fingerprint)
         self.appended += len(line)
         self._sizes[len(line).bit_length()] += 1
         await group.wait()

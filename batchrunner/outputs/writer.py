@@ -103,11 +103,10 @@ class Writer:
         """Queue a line, and return the group it is in."""
         with self._lock:
             self._refuse_if_dead()
-            group = self._queue[-1] if self._queue else None
-            if group is None or not group.takes(line):
-                group = self._new_group()
-                self._queue.append(group)
-            group.add(line)
+            if not self._queue or not self._queue[-1].add(line):
+                self._queue.append(self._new_group())
+                self._queue[-1].add(line)
+            group = self._queue[-1]
         self._wake()
         return group
 

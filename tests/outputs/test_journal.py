@@ -10,7 +10,7 @@ import pytest
 
 from batchrunner.errors import DamagedError, DiskError
 from batchrunner.outputs.journal import Journal
-from batchrunner.outputs.lines import retryable
+from batchrunner.outputs.lines import check, retryable
 from batchrunner.outputs.recovery import Known, recover
 from batchrunner.outputs.writer import Care, Timer
 
@@ -27,10 +27,14 @@ def output(tmp_path):
     return tmp_path / "r.jsonl"
 
 
+async def put(journal, text):
+    await journal.append(*check(text), text)
+
+
 async def append_all(journal, texts):
     async with anyio.create_task_group() as tasks:
         for text in texts:
-            tasks.start_soon(journal.append, text)
+            tasks.start_soon(put, journal, text)
 
 
 class HeldDisk(FaultyDisk):
@@ -67,7 +71,7 @@ async def test_what_was_appended_is_in_the_file_and_known_next_time(output):
 async def test_append_returns_when_the_system_has_the_line(output):
     async with Journal.open(output) as journal:
         for n, text in enumerate(LINES[:50]):
-            await journal.append(text)
+            await put(journal, text)
             assert output.read_bytes().endswith(text)
             assert journal.written == len(b"".join(LINES[: n + 1]))
 
@@ -76,7 +80,7 @@ async def test_many_who_append_at_once_share_few_writes(output):
     disk = HeldDisk()
     async with Journal.open(output, disk=disk) as journal, anyio.create_task_group() as tasks:
         for text in LINES:
-            tasks.start_soon(journal.append, text)
+            tasks.start_soon(put, journal, text)
         await anyio.to_thread.run_sync(disk.reached.wait)
         await anyio.wait_all_tasks_blocked()
         assert journal.appended == len(b"".join(LINES))
@@ -90,9 +94,9 @@ async def test_many_who_append_at_once_share_few_writes(output):
 async def test_a_slow_disk_does_not_hold_up_the_loop(output):
     disk = HeldDisk()
     async with Journal.open(output, disk=disk) as journal, anyio.create_task_group() as tasks:
-        tasks.start_soon(journal.append, LINES[0])
+        tasks.start_soon(put, journal, LINES[0])
         await anyio.to_thread.run_sync(disk.reached.wait)
-        tasks.start_soon(journal.append, LINES[1])
+        tasks.start_soon(put, journal, LINES[1])
         await anyio.wait_all_tasks_blocked()  # the loop turns while the disk does not
         assert journal.written == 0
         disk.let_go.set()
@@ -106,12 +110,12 @@ async def test_a_line_whose_writer_was_cancelled_is_written_nevertheless(output)
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
                 for text in LINES[:10]:
-                    tasks.start_soon(journal.append, text)
+                    tasks.start_soon(put, journal, text)
                 await anyio.to_thread.run_sync(disk.reached.wait)
                 scope.cancel()
         assert scope.cancelled_caught
         disk.let_go.set()
-        await journal.append(LINES[10])
+        await put(journal, LINES[10])
 
     assert output.read_bytes() == b"".join(LINES[:11])
 
@@ -121,7 +125,7 @@ async def test_leaving_early_writes_what_is_queued(output):
         async with Journal.open(output) as journal:
             with anyio.CancelScope() as scope:
                 scope.cancel()
-                await journal.append(LINES[0])
+                await put(journal, LINES[0])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -130,13 +134,11 @@ async def test_leaving_early_writes_what_is_queued(output):
     assert output.read_bytes() == LINES[0]
 
 
-async def test_a_job_gets_one_line_and_only_a_whole_one(output):
+async def test_a_job_gets_one_line(output):
     async with Journal.open(output) as journal:
-        await journal.append(LINES[3])
+        await put(journal, LINES[3])
         with pytest.raises(ValueError, match="job 3 has its line already"):
-            await journal.append(LINES[3])
-        with pytest.raises(ValueError, match="not a whole line"):
-            await journal.append(LINES[4][:-1])
+            await put(journal, LINES[3])
 
     assert output.read_bytes() == LINES[3]
 
@@ -148,7 +150,7 @@ async def test_a_retryable_failure_makes_room_for_the_next_try(output):
     async with Journal.open(output, drop=retryable) as journal:
         assert journal.recovered.dropped == 1
         assert 1 not in journal.done
-        await journal.append(line(1))
+        await put(journal, line(1))
         assert list(journal.tail(0)) == [line(0), line(2), line(1)]
         assert list(journal.tail(len(line(0)))) == [line(2), line(1)]
 
@@ -166,7 +168,7 @@ async def test_a_failing_disk_is_told_to_everyone_then_and_later(output):
     journal = Journal.open(output, disk=disk)
     with pytest.raises(DiskError, match="writable"):
         async with journal:
-            await journal.append(LINES[0])
+            await put(journal, LINES[0])
 
     disk = HeldDisk(write=[errno.EROFS])
     journal = Journal.open(output, disk=disk)
@@ -174,7 +176,7 @@ async def test_a_failing_disk_is_told_to_everyone_then_and_later(output):
 
     async def append(text):
         try:
-            await journal.append(text)
+            await put(journal, text)
         except DiskError as error:
             caught.append(error)
 
@@ -210,7 +212,7 @@ async def test_a_full_disk_stalls_the_journal_until_there_is_room(output):
     timer, disk = Held(), FaultyDisk(write=[errno.ENOSPC])
     journal = Journal(output, recover(output, Known()), Care(timer=timer), disk)
     async with journal, anyio.create_task_group() as tasks:
-        tasks.start_soon(journal.append, LINES[0])
+        tasks.start_soon(put, journal, LINES[0])
         await anyio.to_thread.run_sync(timer.resting.wait)
         assert "No space left on device" in journal.stalled
         timer.let_go.set()
@@ -253,5 +255,5 @@ async def test_a_journal_that_was_closed_takes_nothing_more(output):
     await journal.aclose()
 
     with pytest.raises(RuntimeError, match="closed"):
-        await journal.append(LINES[0])
+        await put(journal, LINES[0])
     journal.close()
