@@ -61,11 +61,14 @@ class Wire:
         template = self._kept(region, job) or await self._made(region, job)
         if isinstance(template, Fault):
             return template
-        outcome = await self._post(template, job)
+        body = template.opening + job.body[1:]
+        outcome = await self.transport.post(template, body, self.deadline)
         if region in self.tokens and isinstance(outcome, Reply) and outcome.status == 401:
             template = await self._made(region, job, stale=template)
-            return template if isinstance(template, Fault) else await self._post(template, job)
-        return outcome
+            if isinstance(template, Fault):
+                return template
+            outcome = await self.transport.post(template, body, self.deadline)
+        return _without(template.secret, outcome)
 
     async def prepare(self, region: str, job: Job) -> Fault | None:
         """Prepare what ``send`` needs for such jobs, so that their time is the region's alone.
@@ -74,11 +77,6 @@ class Wire:
         """
         outcome = self._kept(region, job) or await self._made(region, job)
         return outcome if isinstance(outcome, Fault) else None
-
-    async def _post(self, template: Template, job: Job) -> Reply | Fault:
-        body = template.opening + job.body[1:]
-        outcome = await self.transport.post(template, body, self.deadline)
-        return _without(template.secret, outcome)
 
     def _kept(self, region: str, job: Job, stale: Template | None = None) -> Template | None:
         """What the SDK prepared, unless it is ``stale`` or its token has served long enough."""
@@ -158,17 +156,22 @@ class AiohttpTransport:
             await self._session.close()
 
     async def post(self, template: Template, body: bytes, deadline: float) -> Reply | Fault:
-        """Send ``body`` with the template's URL and headers."""
+        """Send ``body`` with the template's URL and headers.
+
+        The proxy is not asked for this machine: here a key may travel unencrypted.
+        """
         if self._session is None:
             raise RuntimeError("the transport is used before it is entered")
+        is_direct = self._proxy is None or is_loopback(origin(template.url)[1])
         try:
             response = await self._session.post(
                 template.url,
-                data=body,
+                data=aiohttp.BytesPayload(body),
                 headers=template.headers,
                 timeout=_within(deadline),
                 allow_redirects=False,
-                **self._way_to(template.url),
+                proxy=None if is_direct else self._proxy,
+                proxy_headers=None if is_direct else self._proxy_headers,
             )
             try:
                 content = await _read(response.content)
@@ -179,12 +182,6 @@ class AiohttpTransport:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             release(error)
             return fault_of(error)
-
-    def _way_to(self, url: str) -> dict[str, Any]:
-        """Through the proxy, but not to this machine: there a key may travel unencrypted."""
-        if self._proxy is None or is_loopback(origin(url)[1]):
-            return {}
-        return {"proxy": self._proxy, "proxy_headers": self._proxy_headers}
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -128,8 +128,8 @@ class Journal:
         """The whole lines from ``offset`` on, which is the beginning of one."""
         return tail(self.path, offset, self._disk)
 
-    async def append(self, ordinal: int, fingerprint: str, line: bytes) -> None:
-        """Return when ``line``, the whole line of a job as ``encode`` made it, is written.
+    def append(self, ordinal: int, fingerprint: str, line: bytes) -> Awaitable[None]:
+        """Append the whole line of a job, as ``encode`` made it; awaited until it is written.
 
         One who is cancelled while waiting has appended nevertheless. Raises ``DiskError`` when
         the line cannot be written, now or ever; ``ValueError`` for the second line of a job.
@@ -140,7 +140,7 @@ class Journal:
         self.done.mark(ordinal, fingerprint)
         self.appended += len(line)
         self._sizes[len(line).bit_length()] += 1
-        await group.wait()
+        return group.wait()
 
     async def sync(self) -> None:
         """Return when every line appended before is on the medium."""

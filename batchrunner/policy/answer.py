@@ -6,6 +6,9 @@ from typing import Any
 from ..model import CHAT, EMBEDDINGS, RESPONSES, Usage
 
 LONGEST_MODEL = 256
+#: what a usage calls what it took, the details of that, and what it gave
+_PROMPT = ("prompt_tokens", "prompt_tokens_details", "completion_tokens")
+_INPUT = ("input_tokens", "input_tokens_details", "output_tokens")
 MOST_TOKENS = 10**12  #: no answer uses more; what says so says nothing
 
 
@@ -20,11 +23,10 @@ def usage_of(answer: Mapping[str, Any]) -> Usage:
     model = model[:LONGEST_MODEL] if isinstance(model, str) else ""
     if not isinstance(usage, dict):
         return Usage(model)
-    taken, given = ("input", "output") if "input_tokens" in usage else ("prompt", "completion")
-    details = usage.get(f"{taken}_tokens_details")
-    prompt = _count(usage.get(f"{taken}_tokens"))
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else 0
-    return Usage(model, prompt, _count(usage.get(f"{given}_tokens")), min(cached, prompt))
+    taken, details, given = _INPUT if "input_tokens" in usage else _PROMPT
+    prompt, more = _count(usage.get(taken)), usage.get(details)
+    cached = _count(more.get("cached_tokens")) if isinstance(more, dict) else 0
+    return Usage(model, prompt, _count(usage.get(given)), min(cached, prompt))
 
 
 def _is_chat(body: dict[str, Any]) -> bool:

@@ -17,6 +17,7 @@ import orjson
 
 from ..model import CHAT, EMBEDDINGS, RESPONSES, Fault, FaultKind, Reply, Usage
 from ..terminal import printable
+from ..values import value
 from .answer import is_answer, usage_of
 from .ratelimit import duration, retry_after
 
@@ -35,7 +36,7 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """The job is done."""
 
