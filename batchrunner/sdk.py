@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
 from openai import APIConnectionError, AsyncAzureOpenAI, AsyncOpenAI
 
 from .endpoints import origin
@@ -34,7 +35,7 @@ class Template:
     """What every request to one region for one model has in common."""
 
     url: str
-    headers: Mapping[str, str] = field(repr=False)  #: the key is among them
+    headers: Mapping[str, str] = field(repr=False)  #: as aiohttp wants them; with the key
     opening: bytes  #: how every body begins: ``{"model":"…",``
     secret: str = field(init=False, repr=False)  #: the key or the token; empty: there is none
 
@@ -111,12 +112,12 @@ async def make_template(
     url = str(seen[0].url)
     if origin(url) != origin(target.endpoint):
         raise ConfigError(f"the key of {target.name} is for its own endpoint only")
-    headers = {
-        name: value
+    headers = CIMultiDict(
+        (name, value)
         for name, value in seen[0].headers.items()
         if name.lower() not in _TRANSIENT and not name.lower().startswith(_TELEMETRY)
-    }
-    return Template(url, headers, b'{"model":%b,' % orjson.dumps(deployment))
+    )
+    return Template(url, CIMultiDictProxy(headers), b'{"model":%b,' % orjson.dumps(deployment))
 
 
 def entra_token() -> TokenProvider:
