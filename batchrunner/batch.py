@@ -118,7 +118,8 @@ async def run_async(  # noqa: PLR0913 - the front door
             )
             async with opened as caller, _feed(found, settings, given, ledger) as feed:
                 supervisor = _supervise(found, feed, caller, ledger, watch)
-                supervisor.use(reuse)
+                if settings.reuse or settings.dedup:
+                    supervisor.use(reuse)
                 supervisor.ends_at = end
                 supervisor.beside = _attendants(supervisor, settings, end, tell)
                 show(supervisor.progress)
