@@ -18,7 +18,6 @@ _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if chr(byte).isdigit() and byte < 0x80 else 0x20 for byte in range(256))
 _MANY_DIGITS = b"0" * 19  # the shortest whole number that may not fit into 64 bits
 _SIXTH_DIGITS = b"0" * 3  # what is left of it on every sixth byte
-_SHALLOW = 200  # levels for which no line is refused
 _TOO_DEEP = "is nested too deeply: 250 levels are the most"
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
@@ -50,11 +49,6 @@ def dump(value: dict[str, Any]) -> bytes:
         return orjson.dumps(value)
     except TypeError:  # of what was loaded, only depth can be refused
         raise RefusedError(_TOO_DEEP) from None
-
-
-def may_be_deep(line: bytes) -> bool:
-    """Whether ``dump`` might refuse ``line``, which has no more levels than it opens."""
-    return line.count(b"[") + line.count(b"{") > _SHALLOW
 
 
 def kind(value: object) -> str:
