@@ -35,7 +35,7 @@ def load(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         _diagnose(line)
         raise RefusedError(f"is not JSON: {error.msg}") from None
-    if _SIXTH_DIGITS in line[::6].translate(_DIGITS) and _MANY_DIGITS in line.translate(_DIGITS):
+    if _has(line[::6], _SIXTH_DIGITS) and _has(line, _MANY_DIGITS):
         _diagnose(line)
     if type(value) is not dict:
         kind = _KINDS.get(type(value), "a number")
@@ -63,6 +63,14 @@ def kind(value: object) -> str:
 def quoted(text: str) -> str:
     """``text`` in quotes, on one line, and no longer than a glance."""
     return ascii(text if len(text) <= 60 else text[:59] + "…").replace("'", '"')
+
+
+def _has(line: bytes, digits: bytes) -> bool:
+    """Whether so many digits follow each other; ``find`` is faster than ``in``.
+
+    That takes what it looks for to be a number first, and makes an error which nobody sees.
+    """
+    return line.translate(_DIGITS).find(digits) >= 0
 
 
 def _diagnose(line: bytes) -> None:
