@@ -31,11 +31,11 @@ class Defaults:
     template: Template | None = None  #: makes lines to rows
     params: str | None = None  #: the column with a row's own parameters
     id_column: str | None = None  #: an empty one numbers the rows
-    fill: bool = field(init=False)  #: whether there is anything that a body may leave open
+    fills: bool = field(init=False)  #: whether there is anything that a body may leave open
 
     def __post_init__(self) -> None:
         given = (self.system, self.temperature, self.max_tokens, self.response_format)
-        object.__setattr__(self, "fill", any(value is not None for value in given))
+        object.__setattr__(self, "fills", any(value is not None for value in given))
 
     def missing(self, there: Sequence[str]) -> str | None:
         """What is wrong with a table of these columns; known before one of its rows is read."""

@@ -103,7 +103,7 @@ def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:
     if model is None:
         raise RefusedError(f"{at}model is missing: write it, or use --model")
     check_model(model)
-    if defaults.fill:
+    if defaults.fills:
         fill(values, path, defaults)
     name = str(ordinal) if id_ is None else id_
     return name, path, model, values
