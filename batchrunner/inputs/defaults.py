@@ -1,7 +1,7 @@
 """What lines are not told to be, and so are by default."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..model import CHAT
@@ -31,11 +31,11 @@ class Defaults:
     template: Template | None = None  #: makes lines to rows
     params: str | None = None  #: the column with a row's own parameters
     id_column: str | None = None  #: an empty one numbers the rows
+    fills: bool = field(init=False)  #: whether there is anything that a body may leave open
 
-    @property
-    def adds_levels(self) -> bool:
-        """Whether a body may be nested more deeply than its line."""
-        return self.template is not None or self.response_format is not None
+    def __post_init__(self) -> None:
+        given = (self.system, self.temperature, self.max_tokens, self.response_format)
+        object.__setattr__(self, "fills", any(value is not None for value in given))
 
     def missing(self, there: Sequence[str]) -> str | None:
         """What is wrong with a table of these columns; known before one of its rows is read."""

@@ -1,6 +1,7 @@
 """The second pass: jobs for many workers, read as they are pulled."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from math import inf
 from typing import Self
 
 from anyio import CancelScope, Lock
@@ -41,7 +42,7 @@ class Feed:
         self._batches = batches
         self._defaults = defaults
         self._skip = skip
-        self._left = limit
+        self._left = inf if limit is None else limit
         self._count = count
         self._lines: Iterator[bytes] = iter(())
         self._ordinal = -1
@@ -70,15 +71,14 @@ class Feed:
 
     def _pull(self) -> Job | BadLine | None:
         """The next job of the lines at hand."""
-        while self._left != 0:
+        while self._left:
             line = next(self._lines, None)
             if line is None:
                 return None
             self._ordinal += 1
             if not line or line.isspace():
                 continue
-            if self._left is not None:
-                self._left -= 1
+            self._left -= 1
             mark = fingerprint(line)
             if not self._skip(self._ordinal, mark):
                 return parse(line, self._ordinal, self._defaults, mark, self._count)

@@ -24,7 +24,7 @@ from .defaults import NO_DEFAULTS, Defaults, Template
 from .request import INPUT_OF, PATHS, REFUSED, check, check_model
 from .sameness import request_of
 from .special import id_column, params_of
-from .strict import RefusedError, dump, kind, load, may_be_deep, quoted
+from .strict import RefusedError, dump, kind, load, quoted
 from .tokens import Count
 
 Parts = tuple[str, str, str, dict[str, Any]]  #: id, path, model, body
@@ -80,8 +80,7 @@ def parse(
 def examine(line: bytes, ordinal: int, defaults: Defaults) -> tuple[str, str]:
     """Id and model of the job on ``line``; or a ``RefusedError``, where ``parse`` finds no job."""
     name, _, model, body = read(line, ordinal, defaults)
-    if defaults.adds_levels or may_be_deep(line):
-        dump(body)
+    dump(body)
     return name, model
 
 
@@ -104,7 +103,7 @@ def read(line: bytes, ordinal: int, defaults: Defaults) -> Parts:
     if model is None:
         raise RefusedError(f"{at}model is missing: write it, or use --model")
     check_model(model)
-    if defaults is not NO_DEFAULTS:
+    if defaults.fills:
         fill(values, path, defaults)
     name = str(ordinal) if id_ is None else id_
     return name, path, model, values

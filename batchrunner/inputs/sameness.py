@@ -7,17 +7,24 @@ reasoning is asked for before the verdict and where behind it, that is not the s
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-_ORDERED = ("response_format", "text", "tools", "functions")  #: members that hold schemas
+_ORDERED = frozenset({"response_format", "text", "tools", "functions"})  #: they hold schemas
 
 
 def request_of(path: str, model: str, body: Mapping[str, Any]) -> str:
     """BLAKE2b-128 of a request, 32 hex digits; ``body`` is one that ``strict.dump`` takes."""
-    kept = {name: orjson.Fragment(orjson.dumps(body[name])) for name in _ORDERED if name in body}
-    canonical = orjson.dumps({**body, **kept} if kept else body, option=orjson.OPT_SORT_KEYS)
-    whole = b"\0".join((path.encode(), model.encode(), canonical))
-    return blake2b(whole, digest_size=16).hexdigest()
+    if not _ORDERED.isdisjoint(body):
+        kept = {name: orjson.Fragment(orjson.dumps(body[name])) for name in _ORDERED & body.keys()}
+        body = {**body, **kept}
+    canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return blake2b(_asked_of(path, model) + canonical, digest_size=16).hexdigest()
+
+
+@lru_cache
+def _asked_of(path: str, model: str) -> bytes:
+    return f"{path}\0{model}\0".encode()

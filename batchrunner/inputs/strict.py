@@ -18,7 +18,6 @@ _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if chr(byte).isdigit() and byte < 0x80 else 0x20 for byte in range(256))
 _MANY_DIGITS = b"0" * 19  # the shortest whole number that may not fit into 64 bits
 _SIXTH_DIGITS = b"0" * 3  # what is left of it on every sixth byte
-_SHALLOW = 200  # levels for which no line is refused
 _TOO_DEEP = "is nested too deeply: 250 levels are the most"
 _KINDS = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
@@ -36,7 +35,7 @@ def load(line: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         _diagnose(line)
         raise RefusedError(f"is not JSON: {error.msg}") from None
-    if _SIXTH_DIGITS in line[::6].translate(_DIGITS) and _MANY_DIGITS in line.translate(_DIGITS):
+    if _has(line[::6], _SIXTH_DIGITS) and _has(line, _MANY_DIGITS):
         _diagnose(line)
     if type(value) is not dict:
         kind = _KINDS.get(type(value), "a number")
@@ -52,11 +51,6 @@ def dump(value: dict[str, Any]) -> bytes:
         raise RefusedError(_TOO_DEEP) from None
 
 
-def may_be_deep(line: bytes) -> bool:
-    """Whether ``dump`` might refuse ``line``, which has no more levels than it opens."""
-    return line.count(b"[") + line.count(b"{") > _SHALLOW
-
-
 def kind(value: object) -> str:
     """What ``value`` is, in words, without showing what somebody wrote."""
     if type(value) in (int, float):
@@ -69,6 +63,14 @@ def kind(value: object) -> str:
 def quoted(text: str) -> str:
     """``text`` in quotes, on one line, and no longer than a glance."""
     return ascii(text if len(text) <= 60 else text[:59] + "…").replace("'", '"')
+
+
+def _has(line: bytes, digits: bytes) -> bool:
+    """Whether so many digits follow each other; ``find`` is faster than ``in``.
+
+    That takes what it looks for to be a number first, and makes an error which nobody sees.
+    """
+    return line.translate(_DIGITS).find(digits) >= 0
 
 
 def _diagnose(line: bytes) -> None:

@@ -292,6 +292,22 @@ def test_a_job_cannot_set_what_is_no_request_field(field):
         assert "s3cret" not in bad.reason
 
 
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (Defaults(system="s"), "messages"),
+        (Defaults(temperature=0.0), "temperature"),
+        (Defaults(max_tokens=5), "max_tokens"),
+        (Defaults(response_format={"type": "json_object"}), "response_format"),
+    ],
+    ids=["system", "temperature", "max_tokens", "schema"],
+)
+def test_each_default_is_filled_in_without_the_others(given, field):
+    plain, filled = body(parse(line(), 0)), body(parse(line(), 0, given))
+
+    assert {name for name in filled if filled[name] != plain.get(name)} == {field}
+
+
 def test_twenty_digits_in_a_text_are_only_a_text():
     digits = "12345678901234567890123"
 

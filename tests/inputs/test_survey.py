@@ -15,7 +15,7 @@ from batchrunner.inputs.duplicates import Seen
 from batchrunner.inputs.feed import Feed
 from batchrunner.inputs.identity import identify
 from batchrunner.inputs.jsonl import fingerprint
-from batchrunner.inputs.source import Source
+from batchrunner.inputs.source import BLOCK, Source
 from batchrunner.inputs.staging import staged
 from batchrunner.inputs.survey import survey
 
@@ -153,6 +153,15 @@ async def test_the_limit_is_that_of_the_feed(write, limit, jobs, bad):
     assert (found.jobs, found.bad_count) == (jobs, bad)
     assert len(fed) == jobs + bad
     assert len(found.duplicates) == (limit == 9)
+
+
+async def test_a_limit_counts_over_blocks_and_what_follows_it_is_no_line(write):
+    path = write(*(b"%1000s\n\n%s" % (b"[]", prompt(n)) for n in range(1500)))
+
+    found = await survey(path, DEFAULTS, 2500)
+
+    assert path.stat().st_size > BLOCK
+    assert (found.jobs, found.bad_count, found.lines) == (1250, 1250, 3750)
 
 
 async def test_what_is_done_is_checked_but_wants_no_model_any_more(write):
