@@ -1,7 +1,6 @@
 """The results file of a run, which is also its memory: a job that has a line here is done."""
 
 import threading
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import anyio.to_thread
 from ..errors import BatchrunnerError
 from .disk import DISK, Disk
 from .group import obituary
+from .lines import MAX_LINE
 from .recovery import Known, Recovered, recover
 from .results_file import tail
 from .tape import Tape
@@ -44,7 +44,7 @@ class Journal:
         self._writer = Writer(self._tape, care)
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._sizes = Counter[int]()  #: of the lines of this run, by their number of bits
+        self._sizes = [0] * (MAX_LINE.bit_length() + 1)  #: lines of this run, by bits of length
 
     @classmethod
     def open(  # noqa: PLR0913 - settings, by keyword only, each with a default
@@ -94,9 +94,9 @@ class Journal:
     @property
     def usual_size(self) -> int:
         """What 99 of 100 lines of this run are not longer than, to within a factor of two."""
-        left = 0.01 * self._sizes.total()
-        for bits, count in sorted(self._sizes.items(), reverse=True):
-            left -= count
+        left = 0.01 * sum(self._sizes)
+        for bits in reversed(range(len(self._sizes))):
+            left -= self._sizes[bits]
             if left < 0:
                 return 1 << bits
         return 0
