@@ -1,4 +1,7 @@
-"""One axis of a quota, requests or tokens: what was named, and what was found."""
+"""One axis of a quota, requests or tokens: what was named, and what was found.
+
+As long as neither is known, one window remembers what was taken for both.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -27,7 +30,7 @@ class Axis:
     limit: Limit | None = field(init=False, default=None)  #: the lower of those that were named
     narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    found: Window = field(init=False)  #: the same window until they differ
     discovery: Discovery = field(init=False, default_factory=Discovery)
     _limited: tuple[Window, ...] = field(init=False, default=())
     _named_slack: float = field(init=False)  #: seconds after which a request has been counted
@@ -35,6 +38,7 @@ class Axis:
 
     def __post_init__(self) -> None:
         self._fitting = self.configured
+        self.found = self.named
         self.adopt(0.0)
 
     @property
@@ -65,6 +69,8 @@ class Axis:
             named = Limit(self.limit.amount / self.factor, self.limit.span)
         fitting = [limit for limit in (self.advertised, self._fitting) if limit is not None]
         self.largest = min(fitting, key=_pace, default=UNLIMITED).amount
+        if named is not UNLIMITED or found is not UNLIMITED:
+            self._part()
         self.named.resize(now, named)
         self.found.resize(now, found)
         self.narrowest = min(named, found, key=_pace)
@@ -122,15 +128,18 @@ class Axis:
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""
         self.named.take(now + self._named_slack, amount)
-        self.found.take(now + self._found_slack, amount)
+        if self.found is not self.named:
+            self.found.take(now + self._found_slack, amount)
 
     def give_back(self, sent: float, amount: float) -> None:
         """Return what a request sent at ``sent`` took and the service did not count."""
         self.named.give_back(sent + self._named_slack, amount)
-        self.found.give_back(sent + self._found_slack, amount)
+        if self.found is not self.named:
+            self.found.give_back(sent + self._found_slack, amount)
 
     def refuse(self, sent: float) -> None:
         """A request was refused, so it is no part of what passed."""
+        self._part()
         self.found.give_back(sent + self._found_slack, 1.0)
 
     def is_used_up(self, now: float) -> bool:
@@ -161,6 +170,11 @@ class Axis:
         self.discovery.passed(now, self.found, is_named=self.limit is not None)
         if self.discovery.believed is not believed:
             self.adopt(now)
+
+    def _part(self) -> None:
+        """From now on what was found may differ from what was named."""
+        if self.found is self.named:
+            self.found = self.named.copy()
 
     def _is_used_up(self, now: float, window: Window) -> bool:
         limit = window.limit

@@ -20,6 +20,7 @@ from .window import EPSILON
 IN_A_ROW = 5
 LAST = 20  #: how many outcomes are remembered, a bit each
 HALF = LAST // 2
+REMEMBERED = (1 << LAST) - 1
 FIRST_REST = 5.0
 LONGEST_REST = 60.0
 
@@ -76,14 +77,14 @@ class Breaker:
             self._begin_generation(is_open=False)
             self._rest, self._outcomes = FIRST_REST, 0
         self._in_a_row = 0
-        self._outcomes = self._outcomes << 1 & (1 << LAST) - 1
+        self._outcomes = self._outcomes << 1 & REMEMBERED
 
     def fail(self, now: float, generation: int) -> None:
         """A request of ``generation`` met a fault of the region."""
         if generation != self.generation:
             return
         self._in_a_row += 1
-        self._outcomes = (self._outcomes << 1 | 1) & (1 << LAST) - 1
+        self._outcomes = (self._outcomes << 1 | 1) & REMEMBERED
         if self._open:
             self._rest = min(LONGEST_REST, self._rest * 2)
         if self._open or self._in_a_row >= IN_A_ROW or self._outcomes.bit_count() >= HALF:

@@ -14,8 +14,8 @@ was used up without one takes a part of that away again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from ..values import value
 from .ratelimit import Limit
 
 ENOUGH = 0.2  #: of the limit that must be used for a comparison to count
@@ -28,7 +28,8 @@ UNCLEAR = 0.05  #: how much the factors of one single second may differ, of whic
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
-class Mark(NamedTuple):
+@value
+class Mark:
     """Where our count stood when a request was sent, as long as nothing had stopped counting."""
 
     expected: float = 0.0  #: tokens expected of all requests so far
@@ -71,9 +72,9 @@ class Calibration:
             self._began = now
         if expired:
             return LATE
-        mark = Mark(expected, 0, self._returned, now - self._began)
-        self._second(mark).sent += 1
-        return mark
+        age = now - self._began
+        self._second(age).sent += 1
+        return Mark(expected, 0, self._returned, age)
 
     def compare(
         self, mark: Mark, limit: Limit, used: float, *, then: float, expected: float
@@ -87,7 +88,7 @@ class Calibration:
             return
         self._then += then
         self._now += expected
-        second = self._second(mark)
+        second = self._second(mark.age)
         second.replies += 1
         second.expected = max(second.expected, mark.expected)
         second.used = max(second.used, used)
@@ -117,10 +118,10 @@ class Calibration:
         self._set(now, self.factor / EASE)
         return True
 
-    def _second(self, mark: Mark) -> _Second:
-        age = int(mark.age)
-        if (second := self._seconds.get(age)) is None:
-            second = self._seconds[age] = _Second()
+    def _second(self, age: float) -> _Second:
+        whole = int(age)
+        if (second := self._seconds.get(whole)) is None:
+            second = self._seconds[whole] = _Second()
         return second
 
     def _set(self, now: float, factor: float) -> None:
