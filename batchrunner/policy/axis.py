@@ -32,6 +32,7 @@ class Axis:
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
     found: Window = field(init=False)  #: the same window until they differ
     discovery: Discovery = field(init=False, default_factory=Discovery)
+    is_free: bool = field(init=False, default=True)  #: no limit is known, neither named nor found
     _limited: tuple[Window, ...] = field(init=False, default=())
     _named_slack: float = field(init=False)  #: seconds after which a request has been counted
     _found_slack: float = field(init=False)
@@ -40,11 +41,6 @@ class Axis:
         self._fitting = self.configured
         self.found = self.named
         self.adopt(0.0)
-
-    @property
-    def is_free(self) -> bool:
-        """Whether no limit is known, neither named nor found."""
-        return not self._limited
 
     @property
     def per_minute(self) -> float | None:
@@ -76,6 +72,7 @@ class Axis:
         self.narrowest = min(named, found, key=_pace)
         windows = (self.named, self.found)
         self._limited = tuple(window for window in windows if window.limit is not UNLIMITED)
+        self.is_free = not self._limited
         self._allow()
 
     def advertise(self, now: float, limit: Limit | None) -> bool:

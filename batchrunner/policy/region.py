@@ -81,7 +81,7 @@ class Region:
     @property
     def is_free(self) -> bool:
         """Whether nothing but the requests in flight can hold one up."""
-        return self.quota.is_free and self.breaker.is_closed
+        return self.quota.is_free and not self.breaker.is_open
 
     @property
     def is_busy(self) -> bool:
@@ -91,7 +91,7 @@ class Region:
     def wait_for_any(self, now: float) -> float:
         """Seconds until quota and health allow a request of no tokens; infinite: not by time."""
         wait = self.quota.wait_for_any(now)
-        return wait if self.breaker.is_closed else max(self.breaker.wait(now), wait)
+        return max(self.breaker.wait(now), wait) if self.breaker.is_open else wait
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""

@@ -52,11 +52,15 @@ class Window:
 
     def room(self, now: float) -> float:
         """How much may be taken at ``now``."""
-        return self._amount - self.used(now)
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._amount - self._used
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        return self.used(now) / self._amount
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._used / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
