@@ -61,7 +61,7 @@ class Breaker:
 
     def begin(self, now: float) -> None:
         """A request is on its way; in a trial it is the canary."""
-        if self.is_open and self.state(now) is State.TRIAL:
+        if self.state(now) is State.TRIAL:
             self._canary = True
 
     def succeed(self, generation: int) -> None:

@@ -43,10 +43,11 @@ class _Line:
     def learn(self, size: float, tokens: float, weight: float) -> None:
         """Take in one prompt."""
         off_size, off_tokens = size - self._size, tokens - self._tokens
-        self._size += weight * off_size
+        step, kept = weight * off_size, 1 - weight
+        self._size += step
         self._tokens += weight * off_tokens
-        self._variance = (1 - weight) * (self._variance + weight * off_size * off_size)
-        self._covariance = (1 - weight) * (self._covariance + weight * off_size * off_tokens)
+        self._variance = kept * (self._variance + step * off_size)
+        self._covariance = kept * (self._covariance + step * off_tokens)
         stiff = self._covariance + STIFFNESS / BYTES_PER_TOKEN
         self._slope = stiff / (self._variance + STIFFNESS)
 

@@ -79,11 +79,6 @@ class Region:
         return self.breaker.state(now) is not State.CLOSED
 
     @property
-    def is_free(self) -> bool:
-        """Whether nothing but the requests in flight can hold one up."""
-        return self.quota.is_free and not self.breaker.is_open
-
-    @property
     def is_busy(self) -> bool:
         """Whether as many requests are in flight as should be."""
         return self.in_flight >= self.adaptive.limit
