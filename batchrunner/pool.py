@@ -41,6 +41,7 @@ class RegionPool:
     _router: Router
     helm: Helm = field(default_factory=lambda: Helm(1))  #: what a person made of the run
     _lanes: dict[Lane, list[Waiter]] = field(init=False, default_factory=dict)
+    _loop: asyncio.AbstractEventLoop | None = field(init=False, default=None)
     _alarm: asyncio.TimerHandle | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
     refusal: str = field(init=False, default="")  #: why the budget will not allow a job, if so
@@ -71,9 +72,19 @@ class RegionPool:
         return bool(rest) and all(region.by_hand for region in rest)
 
     @property
+    def now(self) -> float:
+        """The time of the loop that the pool belongs to, which is the first one that asks.
+
+        To find out which loop runs takes a system call, ten times as long as its time.
+        """
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
+
+    @property
     def elapsed(self) -> float:
         """Seconds by a clock that stands while the run is paused."""
-        return self.helm.elapsed(asyncio.get_running_loop().time())
+        return self.helm.elapsed(self.now)
 
     @property
     def is_closed(self) -> bool:
@@ -102,7 +113,7 @@ class RegionPool:
 
     def is_down(self, model: str) -> bool:
         """Whether every region that serves ``model`` is resting after faults."""
-        now = asyncio.get_running_loop().time()
+        now = self.now
         targets = self._router.targets(model)
         return all(region.is_resting(now) for region in targets if not region.by_hand)
 
@@ -120,18 +131,17 @@ class RegionPool:
         """
         if self._closed:
             return None
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self.now
         since = self.helm.elapsed(now) if since is None else since
         lane = (job.model, avoid, False)
-        if lane not in self._lanes:
+        if not self._lanes or lane not in self._lanes:  # mostly nobody waits at all
             picked = self.helm.pick(self._router, now, job, avoid, since)
             if isinstance(picked, Lease):
                 return picked
             if picked is None:
                 self._note_refusal()
                 return None
-        waiter = Waiter(job, lane, since, loop.create_future())
+        waiter = Waiter(job, lane, since, asyncio.get_running_loop().create_future())
         self._join(waiter)
         self._assign()
         try:
@@ -148,13 +158,13 @@ class RegionPool:
         if self._closed or self._lanes:
             return None
         avoid |= {region.name for region in self._router.regions if region.is_fallback}
-        now = asyncio.get_running_loop().time()
+        now = self.now
         picked = self.helm.pick(self._router, now, job, avoid, self.helm.elapsed(now))
         return picked if isinstance(picked, Lease) else None
 
     def settle(self, lease: Lease, verdict: Verdict | None, limits: Advertised = NOTHING) -> None:
         """Report how a leased request ended, which may let others go ahead."""
-        self._router.settle(asyncio.get_running_loop().time(), lease, verdict, limits)
+        self._router.settle(self.now, lease, verdict, limits)
         self._assign()
 
     def targets(self, model: str) -> list[Region]:
@@ -175,7 +185,7 @@ class RegionPool:
 
     def steer(self, change: Callable[[Router, float], T]) -> T:
         """Let ``change`` do to the router what a person wants, and those who wait feel it."""
-        changed = change(self._router, asyncio.get_running_loop().time())
+        changed = change(self._router, self.now)
         self._assign()
         return changed
 
@@ -195,7 +205,7 @@ class RegionPool:
 
     def statistics(self) -> tuple[RegionStatus, ...]:
         """Every region at this moment."""
-        return self._router.statistics(asyncio.get_running_loop().time())
+        return self._router.statistics(self.now)
 
     def _assign(self) -> None:
         """Hand regions to those who wait, and set an alarm for the rest."""
@@ -204,15 +214,14 @@ class RegionPool:
             self._alarm = None
         if not self._lanes:
             return
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        soonest = math.inf
+        now, soonest = self.now, math.inf
         for lane, waiters in sorted(self._lanes.items(), key=first_ordinal):
             soonest = min(soonest, self._assign_lane(now, lane, waiters))
             if not waiters:
                 del self._lanes[lane]
         if soonest < math.inf:
-            self._alarm = loop.call_at(now + max(soonest, EPSILON), self._ring)
+            at = now + max(soonest, EPSILON)
+            self._alarm = asyncio.get_running_loop().call_at(at, self._ring)
 
     def _ring(self) -> None:
         """The alarm. Nobody awaits it, so what goes wrong is raised to those who wait."""

@@ -21,6 +21,8 @@ CONFIGURED = 48  #: the same, where the settings say how much may be sent
 CUT = 0.7
 USED = 0.8  #: of the limit that must be in flight for growth to mean anything
 COLLAPSE = math.log(3.0)  #: times as long as usual, as a logarithm
+SHORTEST = 1e-9  #: seconds for a token; on a coarse clock an answer may take none at all
+BLINK = math.log(SHORTEST)
 ENOUGH = 20  #: answers before one can say what is usual
 RECENT, USUAL = 0.1, 0.002  #: weight of an answer in the two averages
 BEGINNING = 36  #: tokens that take as long as the first one, on the public models
@@ -66,7 +68,7 @@ class Adaptive:
         if self._has_collapsed(seconds / (BEGINNING + tokens), in_flight):
             self._recent = self._usual
             self.cut()
-        elif in_flight >= USED * self.limit:
+        elif self._limit != self.cap and in_flight >= USED * self.limit:
             step = 1.0 / self._limit if self._cautious else 1.0
             self._set(min(self._limit + step, self.cap))
 
@@ -80,15 +82,18 @@ class Adaptive:
         self._limit, self.limit = float(limit), int(limit)
 
     def _has_collapsed(self, seconds: float, in_flight: int) -> bool:
-        took = math.log(max(seconds, 1e-9))
+        took = math.log(seconds) if seconds > SHORTEST else BLINK
         self._answers += 1
-        share = 1 / self._answers
-        recent = max(RECENT, share)
-        self._usual += max(USUAL, share) * (took - self._usual)
+        recent, usual = RECENT, USUAL
+        if (share := 1 / self._answers) > USUAL:
+            recent, usual = max(RECENT, share), share
+        self._usual += usual * (took - self._usual)
         self._recent += recent * (took - self._recent)
         self._interval += recent * (took - math.log(in_flight) - self._interval)
-        self._best += max(USUAL, share) * (self._interval - self._best)
-        self._best = min(self._best, self._interval)
-        known = self._answers >= ENOUGH and self._since_cut >= self._limit
-        slow, few = self._recent - self._usual, self._interval - self._best
-        return known and slow > COLLAPSE and few > COLLAPSE
+        if self._interval < self._best:
+            self._best = self._interval
+        else:
+            self._best += usual * (self._interval - self._best)
+        if self._recent - self._usual <= COLLAPSE or self._interval - self._best <= COLLAPSE:
+            return False
+        return self._answers >= ENOUGH and self._since_cut >= self._limit

@@ -1,4 +1,7 @@
-"""One axis of a quota, requests or tokens: what was named, and what was found."""
+"""One axis of a quota, requests or tokens: what was named, and what was found.
+
+As long as neither is known, one window remembers what was taken for both.
+"""
 
 import math
 from dataclasses import dataclass, field
@@ -27,20 +30,17 @@ class Axis:
     limit: Limit | None = field(init=False, default=None)  #: the lower of those that were named
     narrowest: Limit = field(init=False, default=UNLIMITED)  #: the lowest of all, by its pace
     named: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
-    found: Window = field(init=False, default_factory=lambda: Window(UNLIMITED))
+    found: Window = field(init=False)  #: the same window until they differ
     discovery: Discovery = field(init=False, default_factory=Discovery)
+    is_free: bool = field(init=False, default=True)  #: no limit is known, neither named nor found
     _limited: tuple[Window, ...] = field(init=False, default=())
     _named_slack: float = field(init=False)  #: seconds after which a request has been counted
     _found_slack: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._fitting = self.configured
+        self.found = self.named
         self.adopt(0.0)
-
-    @property
-    def is_free(self) -> bool:
-        """Whether no limit is known, neither named nor found."""
-        return not self._limited
 
     @property
     def per_minute(self) -> float | None:
@@ -65,11 +65,14 @@ class Axis:
             named = Limit(self.limit.amount / self.factor, self.limit.span)
         fitting = [limit for limit in (self.advertised, self._fitting) if limit is not None]
         self.largest = min(fitting, key=_pace, default=UNLIMITED).amount
+        if named is not UNLIMITED or found is not UNLIMITED:
+            self._part()
         self.named.resize(now, named)
         self.found.resize(now, found)
         self.narrowest = min(named, found, key=_pace)
         windows = (self.named, self.found)
         self._limited = tuple(window for window in windows if window.limit is not UNLIMITED)
+        self.is_free = not self._limited
         self._allow()
 
     def advertise(self, now: float, limit: Limit | None) -> bool:
@@ -122,15 +125,18 @@ class Axis:
     def take(self, now: float, amount: float) -> None:
         """Send a request at ``now`` that takes ``amount``."""
         self.named.take(now + self._named_slack, amount)
-        self.found.take(now + self._found_slack, amount)
+        if self.found is not self.named:
+            self.found.take(now + self._found_slack, amount)
 
     def give_back(self, sent: float, amount: float) -> None:
         """Return what a request sent at ``sent`` took and the service did not count."""
         self.named.give_back(sent + self._named_slack, amount)
-        self.found.give_back(sent + self._found_slack, amount)
+        if self.found is not self.named:
+            self.found.give_back(sent + self._found_slack, amount)
 
     def refuse(self, sent: float) -> None:
         """A request was refused, so it is no part of what passed."""
+        self._part()
         self.found.give_back(sent + self._found_slack, 1.0)
 
     def is_used_up(self, now: float) -> bool:
@@ -161,6 +167,11 @@ class Axis:
         self.discovery.passed(now, self.found, is_named=self.limit is not None)
         if self.discovery.believed is not believed:
             self.adopt(now)
+
+    def _part(self) -> None:
+        """From now on what was found may differ from what was named."""
+        if self.found is self.named:
+            self.found = self.named.copy()
 
     def _is_used_up(self, now: float, window: Window) -> bool:
         limit = window.limit

@@ -20,6 +20,7 @@ from .window import EPSILON
 IN_A_ROW = 5
 LAST = 20  #: how many outcomes are remembered, a bit each
 HALF = LAST // 2
+REMEMBERED = (1 << LAST) - 1
 FIRST_REST = 5.0
 LONGEST_REST = 60.0
 
@@ -41,23 +42,18 @@ class Breaker:
     _outcomes: int = 0  #: a bit for each of the last outcomes, 1 for a fault
     _rest: float = field(default=FIRST_REST)
     _until: float = -math.inf
-    _open: bool = False
+    is_open: bool = False  #: whether all is not well, until the canary is answered
     _canary: bool = False
 
     def state(self, now: float) -> State:
         """The state at ``now``."""
-        if not self._open:
+        if not self.is_open:
             return State.CLOSED
         return State.OPEN if self._until - now > EPSILON else State.TRIAL
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether all is well, at any time until a request fails."""
-        return not self._open
-
     def wait(self, now: float) -> float:
         """Seconds until a request may pass; infinite while the canary is on its way."""
-        if not self._open:
+        if not self.is_open:
             return 0.0
         if self.state(now) is State.OPEN:
             return self._until - now
@@ -65,28 +61,28 @@ class Breaker:
 
     def begin(self, now: float) -> None:
         """A request is on its way; in a trial it is the canary."""
-        if self._open and self.state(now) is State.TRIAL:
+        if self.state(now) is State.TRIAL:
             self._canary = True
 
     def succeed(self, generation: int) -> None:
         """A request of ``generation`` was answered, whatever the answer."""
         if generation != self.generation:
             return
-        if self._open:
+        if self.is_open:
             self._begin_generation(is_open=False)
             self._rest, self._outcomes = FIRST_REST, 0
         self._in_a_row = 0
-        self._outcomes = self._outcomes << 1 & (1 << LAST) - 1
+        self._outcomes = self._outcomes << 1 & REMEMBERED
 
     def fail(self, now: float, generation: int) -> None:
         """A request of ``generation`` met a fault of the region."""
         if generation != self.generation:
             return
         self._in_a_row += 1
-        self._outcomes = (self._outcomes << 1 | 1) & (1 << LAST) - 1
-        if self._open:
+        self._outcomes = (self._outcomes << 1 | 1) & REMEMBERED
+        if self.is_open:
             self._rest = min(LONGEST_REST, self._rest * 2)
-        if self._open or self._in_a_row >= IN_A_ROW or self._outcomes.bit_count() >= HALF:
+        if self.is_open or self._in_a_row >= IN_A_ROW or self._outcomes.bit_count() >= HALF:
             self._until = now + self._rest
             self._begin_generation(is_open=True)
 
@@ -102,4 +98,4 @@ class Breaker:
 
     def _begin_generation(self, *, is_open: bool) -> None:
         self.generation += 1
-        self._open, self._canary, self._in_a_row = is_open, False, 0
+        self.is_open, self._canary, self._in_a_row = is_open, False, 0

@@ -14,7 +14,6 @@ was used up without one takes a part of that away again.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from .ratelimit import Limit
 
@@ -28,18 +27,6 @@ UNCLEAR = 0.05  #: how much the factors of one single second may differ, of whic
 LOWEST, HIGHEST = 0.5, 2.0  #: a ratio beyond is a misunderstanding
 
 
-class Mark(NamedTuple):
-    """Where our count stood when a request was sent, as long as nothing had stopped counting."""
-
-    expected: float = 0.0  #: tokens expected of all requests so far
-    expired: int = 0  #: one where something had stopped counting, and nothing else is known
-    returned: int = 0  #: how often something had turned out not to count
-    age: float = 0.0  #: seconds since the first request
-
-
-LATE = Mark(expired=1)  #: any mark that is made after something has stopped counting
-
-
 @dataclass(slots=True)
 class _Second:
     """The highest counts of the requests that were sent within one second."""
@@ -49,6 +36,16 @@ class _Second:
     expected: float = 0.0
     used: float = 0.0
     drained: float = 0.0  #: what a bucket may have lost until then
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """Where our count stood when a request was sent. Nobody changes one."""
+
+    expected: float  #: tokens expected of all requests so far
+    age: float  #: seconds since the first request
+    second: _Second  #: in which it was sent
+    returned: int  #: how often something had turned out not to count
 
 
 @dataclass(slots=True)
@@ -65,29 +62,34 @@ class Calibration:
     _changed: float = field(init=False, default=0.0)
     _is_used_up: bool = field(init=False, default=False)
 
-    def mark(self, now: float, expected: float, expired: int) -> Mark:
-        """Where our count stands when a request is sent at ``now``."""
+    def mark(self, now: float, expected: float, expired: int) -> Mark | None:
+        """Where our count stands when a request is sent at ``now``.
+
+        None where something has stopped counting.
+        """
         if self._began is None:
             self._began = now
         if expired:
-            return LATE
-        mark = Mark(expected, 0, self._returned, now - self._began)
-        self._second(mark).sent += 1
-        return mark
+            return None
+        age = now - self._began
+        if (second := self._seconds.get(whole := int(age))) is None:
+            second = self._seconds[whole] = _Second()
+        second.sent += 1
+        return Mark(expected, age, second, self._returned)
 
     def compare(
-        self, mark: Mark, limit: Limit, used: float, *, then: float, expected: float
+        self, mark: Mark | None, limit: Limit, used: float, *, then: float, expected: float
     ) -> None:
         """The service counts ``used`` of ``limit`` after the request that was sent at ``mark``.
 
         Of that request alone we expected ``then``, and would expect ``expected`` now: what was
         learned since is no difference between the service and us.
         """
-        if mark.expired or mark.returned != self._returned:
+        if mark is None or mark.returned != self._returned:
             return
         self._then += then
         self._now += expected
-        second = self._second(mark)
+        second = mark.second
         second.replies += 1
         second.expected = max(second.expected, mark.expected)
         second.used = max(second.used, used)
@@ -116,12 +118,6 @@ class Calibration:
             return False
         self._set(now, self.factor / EASE)
         return True
-
-    def _second(self, mark: Mark) -> _Second:
-        age = int(mark.age)
-        if (second := self._seconds.get(age)) is None:
-            second = self._seconds[age] = _Second()
-        return second
 
     def _set(self, now: float, factor: float) -> None:
         self.factor, self._changed, self._is_used_up = _within(factor), now, False

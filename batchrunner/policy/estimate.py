@@ -19,7 +19,8 @@ from ..model import Job, Usage
 
 BYTES_PER_TOKEN = 4.0  #: a fair start for English text
 ANSWER = 256.0  #: tokens, for jobs that leave the length of the answer open
-WEIGHT = 0.002  #: of one reply in the learned averages, when there were many
+MANY = 500  #: replies that the learned averages are made of, when there were as many
+WEIGHT = 1 / MANY  #: of one of them
 HEAD_START = 5  #: replies that the values to start with are worth
 STIFFNESS = 100.0  #: square bytes of variance that the slope to start with is worth
 
@@ -42,10 +43,11 @@ class _Line:
     def learn(self, size: float, tokens: float, weight: float) -> None:
         """Take in one prompt."""
         off_size, off_tokens = size - self._size, tokens - self._tokens
-        self._size += weight * off_size
+        step, kept = weight * off_size, 1 - weight
+        self._size += step
         self._tokens += weight * off_tokens
-        self._variance = (1 - weight) * (self._variance + weight * off_size * off_size)
-        self._covariance = (1 - weight) * (self._covariance + weight * off_size * off_tokens)
+        self._variance = kept * (self._variance + step * off_size)
+        self._covariance = kept * (self._covariance + step * off_tokens)
         stiff = self._covariance + STIFFNESS / BYTES_PER_TOKEN
         self._slope = stiff / (self._variance + STIFFNESS)
 
@@ -88,7 +90,8 @@ class Estimate:
         """Take in what a reply says was used."""
         model = self._models[job.model]
         model.replies += 1
-        weight = max(WEIGHT, 1 / (model.replies + HEAD_START))
+        worth = model.replies + HEAD_START
+        weight = 1 / worth if worth < MANY else WEIGHT
         if usage.prompt:
             model.prompt.learn(_size(job), usage.prompt, weight)
         if usage.completion:

@@ -20,7 +20,7 @@ class Lease:
     job: Job
     tokens: float
     sent: float
-    mark: Mark
+    mark: Mark | None
     quota_generation: int
     breaker_generation: int
     cost: float = 0.0  #: US dollars that the fallback may take for it

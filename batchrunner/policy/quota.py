@@ -101,7 +101,7 @@ class Quota:
         """The share of the most used limit that is taken, from 0 to 1."""
         return max(self._requests.use(now), self._tokens.use(now))
 
-    def take(self, now: float, tokens: float) -> Mark:
+    def take(self, now: float, tokens: float) -> Mark | None:
         """Send a request of ``tokens`` at ``now``."""
         if self._is_probing:
             if self._probe_sent is None:
@@ -167,7 +167,7 @@ class Quota:
         return True
 
     def advertise(
-        self, now: float, limits: Advertised, mark: Mark, then: float, expected: float
+        self, now: float, limits: Advertised, mark: Mark | None, then: float, expected: float
     ) -> None:
         """Take in what a reply says of the limits; what it leaves out still holds.
 

@@ -61,12 +61,9 @@ class Region:
 
     def takes(self, job: Job, avoid: frozenset[str]) -> bool:
         """Whether it can take ``job`` by itself at some time, and is not to be avoided."""
-        return (
-            not self.by_hand
-            and self.serves(job.model)
-            and self.fits(job)
-            and (self.name not in avoid)
-        )
+        if self.by_hand or self.barred or self.name in avoid or job.model in self.missing:
+            return False
+        return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
 
     def may_return(self, job: Job) -> bool:
         """Whether it could take ``job`` if a person let it in again."""
@@ -82,18 +79,14 @@ class Region:
         return self.breaker.state(now) is not State.CLOSED
 
     @property
-    def is_free(self) -> bool:
-        """Whether nothing but the requests in flight can hold one up."""
-        return self.quota.is_free and self.breaker.is_closed
-
-    @property
     def is_busy(self) -> bool:
         """Whether as many requests are in flight as should be."""
         return self.in_flight >= self.adaptive.limit
 
     def wait_for_any(self, now: float) -> float:
         """Seconds until quota and health allow a request of no tokens; infinite: not by time."""
-        return max(self.breaker.wait(now), self.quota.wait_for_any(now))
+        wait = self.quota.wait_for_any(now)
+        return max(self.breaker.wait(now), wait) if self.breaker.is_open else wait
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""

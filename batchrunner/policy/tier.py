@@ -33,10 +33,9 @@ BUSY = _Shut(inf, is_busy=True)
 
 
 @dataclass(slots=True)
-class Look:
-    """What a tier has for a job at one moment."""
+class Outlook:
+    """What a tier has for a job that none of its regions takes at one moment."""
 
-    ready: list[Region] = field(default_factory=list)
     soonest: float = inf  #: seconds until it is worth another look; infinite: not by time
     found: bool = False  #: whether any of its regions can take the job, now or later
     busy: bool = False  #: whether one is held up by its requests in flight only
@@ -56,8 +55,9 @@ class Tier:
     regions: Sequence[Region]
     is_ordered: bool = False  #: the first that is ready is taken, not the least loaded
     is_paced: bool = True  #: whether bursts are sent in parts
+    is_fallback: bool = field(init=False)  #: whether this is plain OpenAI
     _indices: dict[str, int] = field(init=False)
-    _row: dict[int, None] = field(init=False)  #: those that are not shut, in turn
+    _row: dict[int, Region] = field(init=False)  #: those that are not shut, in turn
     _shut: dict[int, _Shut] = field(init=False, default_factory=dict)
     _busy: dict[int, None] = field(init=False, default_factory=dict)  #: those of them that are …
     _paced: dict[int, None] = field(init=False, default_factory=dict)
@@ -65,71 +65,68 @@ class Tier:
     _least: float = field(init=False, default=0.0)  #: no job of these many tokens finds one shut
 
     def __post_init__(self) -> None:
-        self._row = dict.fromkeys(range(len(self.regions)))
+        self.is_fallback = self.regions[0].is_fallback
+        self._row = dict(enumerate(self.regions))
         self._indices = {region.name: index for index, region in enumerate(self.regions)}
 
-    @property
-    def is_fallback(self) -> bool:
-        """Whether this is plain OpenAI."""
-        return self.regions[0].is_fallback
-
-    def look(self, now: float, job: Job, tokens: float, avoid: frozenset[str]) -> Look:
-        """Which regions may take a ``job`` of ``tokens`` at ``now``; else when to look again."""
+    def look(
+        self, now: float, job: Job, tokens: float, avoid: frozenset[str]
+    ) -> Sequence[Region] | Outlook:
+        """Regions that may take a ``job`` of ``tokens`` at ``now``; else when to look again."""
         if self.is_ordered:
             return self._look_in_order(now, job, tokens, avoid)
-        self._open(now, tokens)
-        look, shut = Look(), []
-        for index in self._row:
-            if not (region := self.regions[index]).takes(job, avoid):
+        if self._shut:
+            self._open(now, tokens)
+        ready: list[Region] = []
+        shut: list[tuple[int, _Shut]] = []
+        for index, region in self._row.items():
+            if not region.takes(job, avoid):
                 continue
-            look.found = True
             if (why := self._why(now, region, tokens)) is not None:
                 shut.append((index, why))
                 continue
-            look.ready.append(region)
-            if len(look.ready) == COMPARED:
+            ready.append(region)
+            if len(ready) == COMPARED:
                 break
         for index, why in shut:
             self._close(index, why)
-        if not look.ready:
-            self._explain(now, look, job, avoid)
-        return look
+        return ready or self._outlook(now, job, avoid)
 
-    def _look_in_order(self, now: float, job: Job, tokens: float, avoid: frozenset[str]) -> Look:
+    def _look_in_order(
+        self, now: float, job: Job, tokens: float, avoid: frozenset[str]
+    ) -> Sequence[Region] | Outlook:
         """The first region that is ready; one that only keeps a pace is waited for."""
-        look = Look()
+        outlook = Outlook()
         for region in self.regions:
-            if look.ready or look.paced:
+            if outlook.paced:
                 break
             if region.takes(job, avoid):
-                look.found = True
+                outlook.found = True
                 if (why := self._why(now, region, tokens)) is None:
-                    look.ready.append(region)
-                else:
-                    look.add(now, why)
-        return look
+                    return (region,)
+                outlook.add(now, why)
+        return outlook
 
-    def best(self, now: float, look: Look) -> Region:
+    def best(self, now: float, ready: Sequence[Region]) -> Region:
         """The least loaded of the regions that are ready."""
-        if len(look.ready) == 1:
-            return look.ready[0]
-        return min(look.ready, key=lambda region: region.load(now))
+        if len(ready) == 1:
+            return ready[0]
+        return min(ready, key=lambda region: region.load(now))
 
     def take(self, region: Region) -> None:
         """A request goes to ``region``: next time others come first."""
-        index = self._indices[region.name]
-        del self._row[index]
-        self._row[index] = None
+        if len(self._row) > 1:
+            index = self._indices[region.name]
+            self._row[index] = self._row.pop(index)
 
     def wake(self, region: Region) -> None:
         """Something is heard of ``region``, which may have room again."""
-        index = self._indices[region.name]
-        if index in self._shut:
+        if self._shut and (index := self._indices[region.name]) in self._shut:
             self._reopen([index])
 
     def _why(self, now: float, region: Region, tokens: float) -> _Shut | None:
         """Why ``region`` cannot take a job of ``tokens`` now; None where it can."""
-        if region.is_free:
+        if region.quota.is_free and not region.breaker.is_open:
             return BUSY if region.is_busy else None
         if (wait := region.wait_for_any(now)) > 0:
             return _Shut(now + wait)
@@ -141,15 +138,17 @@ class Tier:
             return _Shut(now + pause, is_paced=True)
         return None
 
-    def _explain(self, now: float, look: Look, job: Job, avoid: frozenset[str]) -> None:
-        """What holds up a job that no region takes now."""
-        look.found = look.found or self._take(self._shut, job, avoid)
-        look.busy = bool(self._busy) and self._take(self._busy, job, avoid)
-        look.paced = bool(self._paced) and self._take(self._paced, job, avoid)
+    def _outlook(self, now: float, job: Job, avoid: frozenset[str]) -> Outlook:
+        """What holds up a job that no region takes now: all that could are shut."""
         while self._heap and self._is_stale(*self._heap[0]):
             heappop(self._heap)
-        if look.found and self._heap:
-            look.soonest = self._heap[0][0] - now
+        found = self._take(self._shut, job, avoid)
+        return Outlook(
+            soonest=self._heap[0][0] - now if found and self._heap else inf,
+            found=found,
+            busy=bool(self._busy) and self._take(self._busy, job, avoid),
+            paced=bool(self._paced) and self._take(self._paced, job, avoid),
+        )
 
     def _take(self, indices: Iterable[int], job: Job, avoid: frozenset[str]) -> bool:
         """Whether one of these regions can take ``job`` at some time."""
@@ -157,8 +156,6 @@ class Tier:
 
     def _open(self, now: float, tokens: float) -> None:
         """Take up again what may have room for a job of ``tokens``."""
-        if not self._shut:
-            return
         while self._heap and self._heap[0][0] <= now:
             until, index = heappop(self._heap)
             if not self._is_stale(until, index):
@@ -186,7 +183,7 @@ class Tier:
             del self._shut[index]
             self._busy.pop(index, None)
             self._paced.pop(index, None)
-            self._row[index] = None
+            self._row[index] = self.regions[index]
 
     def _is_stale(self, until: float, index: int) -> bool:
         why = self._shut.get(index)

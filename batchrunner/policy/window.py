@@ -11,7 +11,7 @@ turns out to hold for a longer span.
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .ratelimit import MINUTE, Limit
 
@@ -52,11 +52,15 @@ class Window:
 
     def room(self, now: float) -> float:
         """How much may be taken at ``now``."""
-        return self._amount - self.used(now)
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._amount - self._used
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        return self.used(now) / self._amount
+        if self._expiry <= now + EPSILON:
+            self._expire(now)
+        return self._used / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
@@ -65,7 +69,10 @@ class Window:
         """
         if self._amount == math.inf:
             return 0.0
-        missing = min(amount, self._amount) - self.room(now)
+        room = self.room(now)
+        if amount <= room:
+            return 0.0
+        missing = min(amount, self._amount) - room
         if missing <= EPSILON:
             return 0.0
         for bin_ in self._live:
@@ -76,12 +83,13 @@ class Window:
 
     def take(self, counted: float, amount: float) -> None:
         """Take ``amount`` that the service counts at ``counted`` or before."""
-        if self._amount == math.inf:
-            self.used(counted)  # nobody else asks, and what no longer counts must go
+        if self._expiry <= counted + EPSILON and self._amount == math.inf:
+            self._expire(counted)  # nobody else asks, and what no longer counts must go
         self._used += amount
         if self._live and counted - (last := self._live[-1]).opened < self._width:
             last.amount += amount
-            last.counted = max(last.counted, counted)
+            if counted > last.counted:  # noqa: PLR1730 - max() takes four times as long
+                last.counted = counted
         else:
             self._live.append(_Bin(counted, counted, amount))
             self._expiry = min(self._expiry, counted + self.limit.span)
@@ -98,6 +106,14 @@ class Window:
                     bin_.amount -= part
                     self._used -= part
                 return
+
+    def copy(self) -> "Window":
+        """Another window, of which the same was taken so far."""
+        other = Window(self.limit)
+        other.expired, other._used, other._expiry = self.expired, self._used, self._expiry
+        other._live = deque(map(replace, self._live))
+        other._past = deque(map(replace, self._past))
+        return other
 
     def resize(self, now: float, limit: Limit) -> None:
         """Adopt another limit; what was taken within its span counts."""

@@ -3,7 +3,6 @@
 import pytest
 
 from batchrunner.policy.axis import SLACK, Axis
-from batchrunner.policy.calibration import Mark
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import NOTHING, Advertised, Limit
 from tests.policy.builders import burst, capacity, limits, probe, requests, tokens, wait_for
@@ -36,7 +35,7 @@ CONFIGURED = (Limit(100, 60), Limit(1000, 60))
 )
 def test_the_lower_of_configured_and_advertised_wins(configured, said, expect):
     quota = Quota(*configured)
-    quota.advertise(0, said, Mark(), 0, 0)
+    quota.advertise(0, said, None, 0, 0)
 
     assert limits(quota) == expect
     assert quota.known == (expect != (None, None))
@@ -47,7 +46,7 @@ def test_the_lower_of_configured_and_advertised_wins(configured, said, expect):
 )
 def test_of_two_limits_of_the_same_pace_the_service_knows_the_span(configured, said):
     quota = Quota(configured)
-    quota.advertise(0, Advertised(said, None), Mark(), 0, 0)
+    quota.advertise(0, Advertised(said, None), None, 0, 0)
 
     assert quota._requests.named.limit == said
 
@@ -56,18 +55,18 @@ def test_a_lower_advertised_limit_wins_only_while_it_lasts():
     quota = Quota(*CONFIGURED)
     story = [(400, 400), (200, 200), (600, 600), (1000, 1000), (5000, 1000), (300, 300)]
     for moment, (said, expect) in enumerate(story):
-        quota.advertise(moment, Advertised(None, Limit(said, 60)), Mark(), 0, 0)
+        quota.advertise(moment, Advertised(None, Limit(said, 60)), None, 0, 0)
         assert limits(quota) == (100, expect)
 
 
 def test_what_an_advertisement_leaves_out_still_holds():
     quota = Quota()
-    quota.advertise(0, Advertised(Limit(5, 60), Limit(50, 60)), Mark(), 0, 0)
-    quota.advertise(1, Advertised(None, Limit(40, 60)), Mark(), 0, 0)
+    quota.advertise(0, Advertised(Limit(5, 60), Limit(50, 60)), None, 0, 0)
+    quota.advertise(1, Advertised(None, Limit(40, 60)), None, 0, 0)
     assert limits(quota) == (5, 40)
-    quota.advertise(2, Advertised(Limit(6, 60), None), Mark(), 0, 0)
+    quota.advertise(2, Advertised(Limit(6, 60), None), None, 0, 0)
     assert limits(quota) == (6, 40)
-    quota.advertise(3, NOTHING, Mark(), 0, 0)
+    quota.advertise(3, NOTHING, None, 0, 0)
     assert limits(quota) == (6, 40)
 
 
@@ -75,7 +74,7 @@ def test_what_was_taken_before_a_limit_was_known_counts_under_it():
     quota = Quota()
     for _ in range(5):
         quota.take(0, 10)
-    quota.advertise(1, Advertised(Limit(5, 60), Limit(80, 60)), Mark(), 0, 0)
+    quota.advertise(1, Advertised(Limit(5, 60), Limit(80, 60)), None, 0, 0)
 
     assert 59 < wait_for(quota, 1, 10) < 60 + BIN
 
@@ -154,7 +153,7 @@ def test_a_limit_that_somebody_names_holds_beside_the_discovered_one():
     quota = Quota()
     burst(quota, 0, 7)
     quota.pass_(20, 20, probe(quota, 20))
-    quota.advertise(21, Advertised(Limit(1000, 60), Limit(1000, 60)), Mark(), 0, 0)
+    quota.advertise(21, Advertised(Limit(1000, 60), Limit(1000, 60)), None, 0, 0)
 
     assert limits(quota) == (7, 1000)
 
@@ -163,7 +162,7 @@ def test_a_belief_that_held_gives_way_to_the_limit_that_somebody_names():
     quota = Quota()
     burst(quota, 0, 7)
     quota.pass_(20, 20, probe(quota, 20))
-    quota.advertise(21, Advertised(Limit(1000, 60), None), Mark(), 0, 0)
+    quota.advertise(21, Advertised(Limit(1000, 60), None), None, 0, 0)
     for _ in range(6):
         quota.take(21, 1)
     quota.pass_(21, 21, quota.generation)
@@ -291,7 +290,7 @@ def whole(left, limit=600.0):
 
 def test_a_minute_is_taken_to_be_judged_in_slices():
     quota = Quota()
-    quota.advertise(1, whole(left=500), Mark(), 0, 0)
+    quota.advertise(1, whole(left=500), None, 0, 0)
 
     assert quota._requests.named.limit == Limit(100, 10)
 
@@ -302,7 +301,7 @@ def test_a_minute_is_taken_to_be_judged_in_slices():
 )
 def test_who_counts_more_than_a_slice_at_a_time_does_not_cut_the_minute(left, limit):
     quota = Quota()
-    quota.advertise(1, whole(left), Mark(), 0, 0)
+    quota.advertise(1, whole(left), None, 0, 0)
 
     assert quota._requests.named.limit == limit
 
@@ -310,15 +309,15 @@ def test_who_counts_more_than_a_slice_at_a_time_does_not_cut_the_minute(left, li
 def test_what_is_known_of_the_minute_is_not_forgotten():
     quota = Quota()
     for left in (400, 599, None):
-        quota.advertise(1, whole(left), Mark(), 0, 0)
+        quota.advertise(1, whole(left), None, 0, 0)
         assert quota._requests.named.limit == Limit(600, 60)
-    quota.advertise(2, whole(290, limit=300), Mark(), 0, 0)
+    quota.advertise(2, whole(290, limit=300), None, 0, 0)
     assert quota._requests.named.limit == Limit(300, 60)
 
 
 def test_a_configured_minute_that_is_advertised_whole_becomes_whole():
     quota = Quota(Limit(100, 10))
-    quota.advertise(1, whole(left=300), Mark(), 0, 0)
+    quota.advertise(1, whole(left=300), None, 0, 0)
 
     assert quota._requests.named.limit == Limit(600, 60)
 
@@ -355,3 +354,12 @@ def test_a_limit_per_minute_is_told_as_the_service_counts():
     axis = Axis(Limit(90_000, 60), factor=1.7)
 
     assert axis.per_minute == 90_000
+
+
+def test_a_refused_request_counts_for_a_limit_that_is_named_and_not_for_one_that_is_found():
+    axis = Axis(None)
+    for _ in range(3):
+        axis.take(0, 1)
+    axis.refuse(0)
+
+    assert (axis.named.used(1), axis.found.used(1)) == (3, 2)

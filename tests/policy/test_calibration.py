@@ -15,7 +15,6 @@ from batchrunner.policy.calibration import (
     STEP,
     USED_UP,
     Calibration,
-    Mark,
 )
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Advertised, Limit
@@ -288,7 +287,7 @@ def test_tokens_are_counted_in_units_of_ours(factor):
 
 def test_a_limit_that_changes_later_is_counted_in_units_of_ours_too():
     quota = charged(1.25)
-    quota.advertise(2, Advertised(None, Limit(500, 60)), Mark(), 0, 0)
+    quota.advertise(2, Advertised(None, Limit(500, 60)), None, 0, 0)
 
     assert quota._tokens.named.limit == Limit(400, 60)
 

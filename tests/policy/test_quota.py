@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchrunner.policy.axis import SLACK, SLACK_SHARE
-from batchrunner.policy.calibration import Mark
 from batchrunner.policy.pace import BRISK, PARTS, REFUSAL
 from batchrunner.policy.quota import LONGEST_PAUSE, Quota
 from batchrunner.policy.ratelimit import Advertised, Limit
@@ -473,7 +472,7 @@ STEPS = st.lists(
 def test_no_span_ever_holds_more_than_the_named_limit(limit, is_advertised, start, steps):
     quota, now, out, arrived = Quota(None if is_advertised else limit), start, [], []
     if is_advertised:
-        quota.advertise(now, Advertised(limit, None), Mark(), 0, 0)
+        quota.advertise(now, Advertised(limit, None), None, 0, 0)
     for event, pause, which, lateness in steps:
         now += delay(quota, now, 10) if pause is None else pause
         while delay(quota, now, 10) == 0:
@@ -524,7 +523,7 @@ def test_no_span_ever_holds_more_than_the_limit_in_units_of_ours(limit, is_confi
             within = sum(n for at, n in held if at > now - named.span + 1e-5)
             assert within <= max(named.amount, amount) + EPSILON
         if event == "resize":
-            quota.advertise(now, Advertised(None, other), Mark(), 0, 0)
+            quota.advertise(now, Advertised(None, other), None, 0, 0)
         elif out:
             sent, tokens_, generation, mark = out.pop(which % len(out))
             if event == "count":
@@ -579,7 +578,7 @@ def test_whatever_happens_a_quota_opens_again_when_nothing_is_out(steps, start):
             quota.take(now, 10)
             out.append((now, quota.generation))
         if event == "advertise":
-            quota.advertise(now, Advertised(Limit(which + 1, 10), None), Mark(), 0, 0)
+            quota.advertise(now, Advertised(Limit(which + 1, 10), None), None, 0, 0)
         elif out:
             settle(quota, now, event, *out.pop(which % len(out)))
     for sent, generation in out:

@@ -5,7 +5,6 @@ import math
 import pytest
 
 from batchrunner.policy.adaptive import Adaptive
-from batchrunner.policy.calibration import Mark
 from batchrunner.policy.quota import Quota
 from batchrunner.policy.ratelimit import Advertised, Limit
 from batchrunner.policy.region import Region, RegionStatus
@@ -179,6 +178,6 @@ def test_a_limit_that_shrinks_below_what_is_taken_is_all_used():
     it = Region(name="a", quota=Quota(Limit(100, 60)), adaptive=Adaptive(4))
     for _ in range(50):
         it.quota.take(0.0, 1.0)
-    it.quota.advertise(1.0, Advertised(Limit(5, 60), None), Mark(), 0.0, 0)
+    it.quota.advertise(1.0, Advertised(Limit(5, 60), None), None, 0.0, 0)
 
     assert it.status(1.0).use == 1.0

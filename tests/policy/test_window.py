@@ -424,3 +424,17 @@ def test_a_window_without_a_limit_keeps_no_more_than_its_memory():
         window.take(float(second), 1)
 
     assert len(window._live) + len(window._past) <= 1 + (UNLIMITED.span + MEMORY)
+
+
+def test_a_copy_remembers_the_same_and_then_goes_its_own_way():
+    window = Window(UNLIMITED)
+    window.take(0, 5)
+    window.take(61, 1)
+    copy = window.copy()
+    copy.take(61, 2)
+    assert (window.used(62), copy.used(62)) == (1, 3)
+    assert (window.taken(-1, 62), copy.taken(-1, 62)) == ((6, 0), (8, 0))
+
+    for one in (window, copy):
+        one.resize(62, Limit(100, 120))
+    assert (window.used(62), copy.used(62)) == (6, 8)
