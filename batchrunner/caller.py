@@ -1,6 +1,5 @@
 """Get one job answered, whatever the regions do."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -193,7 +192,6 @@ class Caller:
 
     async def _attempt(self, journey: _Journey, lease: Lease) -> _Ended:
         """Send once, note how it ended, and give the lease back whatever happens."""
-        clock = asyncio.get_running_loop().time
         region = lease.region.name
         wait, journey.idle = lease.sent - journey.idle, lease.sent
         verdict: Verdict | None = None
@@ -207,9 +205,9 @@ class Caller:
         finally:
             self.pool.settle(lease, verdict, limits)
             if verdict is None:
-                seconds = clock() - lease.sent
+                seconds = self.pool.now - lease.sent
                 journey.attempts.append(Attempt(region, CANCELLED, None, seconds, wait=wait))
-        journey.idle = clock()
+        journey.idle = self.pool.now
         seconds = journey.idle - lease.sent
         status = None if reply is None else reply.status
         outcome, usage, complaint = verdict.outcome, None, None
