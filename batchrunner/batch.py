@@ -28,7 +28,7 @@ from .errors import BatchrunnerError, raise_first
 from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.defaults import Defaults
-from .inputs.feed import Feed
+from .inputs.feed import Feed, nothing_is_done
 from .inputs.opening import open_lines
 from .inputs.remote import at_hand, plain
 from .inputs.staging import staged
@@ -175,7 +175,7 @@ async def _feed(
         yield Feed(
             lines,
             given,
-            skip=ledger.is_done,
+            skip=ledger.is_done if ledger.journal.records else nothing_is_done,
             limit=settings.limit,
             count=counter(settings),
         )

@@ -12,7 +12,8 @@ from .jsonl import BadLine, fingerprint, parse
 from .tokens import Count
 
 
-def _nothing_is_done(_ordinal: int, _fingerprint: str) -> bool:
+def nothing_is_done(_ordinal: int, _fingerprint: str) -> bool:
+    """Of a new output no line is to be skipped."""
     return False
 
 
@@ -35,7 +36,7 @@ class Feed:
         batches: AsyncIterator[list[bytes]],
         defaults: Defaults = NO_DEFAULTS,
         *,
-        skip: Callable[[int, str], bool] = _nothing_is_done,
+        skip: Callable[[int, str], bool] = nothing_is_done,
         limit: int | None = None,
         count: Count | None = None,
     ) -> None:
