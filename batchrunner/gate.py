@@ -19,7 +19,8 @@ class Gate:
     crowded: Callable[[], Awaitable[str | None]]
     give_up: Callable[[str], None]
     patience: float  #: seconds
-    reason: str | None = None  #: why it is shut
+    reason: str | None = None  #: why nothing more should be paid for
+    is_shut: bool = field(init=False, default=True)  #: whether nobody may pass now
     _opened: anyio.Event = field(default_factory=anyio.Event)
 
     async def watch(self) -> None:
@@ -29,24 +30,20 @@ class Gate:
         while True:
             was_open, self.reason = self.reason is None, await self.crowded()
             if self.reason is None:
-                self._opened.set()
+                self.open()
             elif was_open:
-                self._opened, shut = anyio.Event(), clock()
+                self.is_shut, self._opened, shut = True, anyio.Event(), clock()
             if self.reason is not None and clock() - shut >= self.patience:
                 self.give_up(self.reason)
-                self._opened.set()
+                self.open()
                 return
             await anyio.sleep(LOOK_EVERY)
-
-    @property
-    def is_shut(self) -> bool:
-        """Whether nobody may pass now."""
-        return not self._opened.is_set()
 
     async def opened(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
         await self._opened.wait()
 
     def open(self) -> None:
-        """Hold nobody up for now: nothing more is sent anyway."""
+        """Hold nobody up for now."""
+        self.is_shut = False
         self._opened.set()

@@ -1,6 +1,5 @@
 """The main job."""
 
-import gc
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,11 +22,6 @@ from ..views.progress import watching
 from .sources import Files, configured
 from .talk import complain, tell
 
-#: Objects more than at the collector's last search that make it search again. What a job is made
-#: of is freed as soon as nobody refers to it; the usual 700 are exceeded whenever some requests
-#: set out together, and the search took six of a hundred instructions of a run.
-YOUNG = 10_000
-
 
 def run_command(
     files: Files,
@@ -39,7 +33,6 @@ def run_command(
 ) -> int:
     """Run the jobs of a file, or only those of ``again``; returns the exit code."""
     refuse_shape(files.input, options)
-    gc.set_threshold(YOUNG)
     run = partial(_run, files, options, quiet=quiet, again=again)
     summary, extra = anyio.run(run, backend_options={"use_uvloop": True})
     with suppress(OSError):  # who stopped reading does not change how the run ended
