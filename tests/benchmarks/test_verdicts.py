@@ -41,10 +41,10 @@ def test_slow_contenders_get_fewer_jobs_but_several_for_each_place():
     assert slow.jobs(500, 2_000) == 500
 
 
-def measured(part, peak_mb, jobs=1000, at_once=2000):
+def measured(part, peak_mb, jobs=1000, at_once=2000, *, tls=False):
     return {
         "part": part,
-        "tls": False,
+        "tls": tls,
         "jobs": jobs,
         "concurrency": 2000,
         "at_once": at_once,
@@ -60,6 +60,15 @@ def test_slow_answers_are_compared_with_the_base():
     base = measured("base", 80.0)
     assert missed(base, measured("flight", 139.0)) == [False, False]
     assert missed(base, measured("flight", 141.0)) == [False, True]
+
+
+def test_by_tls_they_are_compared_with_connections_that_do_nothing_else():
+    base = measured("base", 80.0, tls=True)
+    bare = measured("bare", 25.0, tls=True), measured("bare", 120.0, tls=True)
+    assert missed(base, measured("flight", 234.0, tls=True), *bare) == [False] * 4
+    assert missed(base, measured("flight", 236.0, tls=True), *bare)[1] is True
+    plain = measured("base", 80.0), measured("flight", 141.0)
+    assert missed(*plain, *bare)[1] is True
 
 
 def test_many_jobs_are_compared_with_few():
