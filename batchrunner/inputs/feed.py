@@ -12,8 +12,8 @@ from .jsonl import BadLine, fingerprint, parse
 from .tokens import Count
 
 
-def nothing_is_done(_ordinal: int, _fingerprint: str) -> bool:
-    """Of a new output no line is to be skipped."""
+def nothing_is_done(_ordinal: int, _fingerprint: str | None) -> bool:
+    """Every line is to run."""
     return False
 
 

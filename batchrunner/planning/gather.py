@@ -23,7 +23,7 @@ from .lengths import Lengths
 from .limits import Known, known_limits
 from .probe import probe
 from .rehearsal import World
-from .sample import Done, Sample, look, nothing_is_done
+from .sample import Done, Sample, look
 
 ALIKE = 0.5  #: how much ``max_tokens`` of two runs may differ and count as the same; a checkpoint
 #: keeps twenty values, and takes more for the largest

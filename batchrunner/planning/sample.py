@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..inputs.defaults import Defaults
+from ..inputs.feed import nothing_is_done
 from ..inputs.glimpse import Glimpse
 from ..inputs.identity import identify
 from ..inputs.jsonl import BadLine, fingerprint, parse
@@ -28,11 +29,6 @@ TURN, GOLDEN = 1 << 64, 0x9E3779B97F4A7C15  #: and the golden ratio of it
 HOPELESS = 1000  #: bad lines from the start, without one good: this is another format
 
 Done = Callable[[int, str | None], bool]  #: of an ordinal, and its fingerprint where it is known
-
-
-def nothing_is_done(_ordinal: int, _mark: str | None) -> bool:
-    """Every line is to run."""
-    return False
 
 
 def is_chosen(number: int, every: int) -> bool:
