@@ -153,6 +153,7 @@ async def test_the_limit_is_that_of_the_feed(write, limit, jobs, bad):
     assert (found.jobs, found.bad_count) == (jobs, bad)
     assert len(fed) == jobs + bad
     assert len(found.duplicates) == (limit == 9)
+    assert found.lines == {0: 0, 1: 1, 2: 3, 3: 4, 9: 5}[limit]
 
 
 async def test_a_limit_counts_over_blocks_and_what_follows_it_is_no_line(write):
@@ -162,6 +163,15 @@ async def test_a_limit_counts_over_blocks_and_what_follows_it_is_no_line(write):
 
     assert path.stat().st_size > BLOCK
     assert (found.jobs, found.bad_count, found.lines) == (1250, 1250, 3750)
+
+
+async def test_a_limit_that_is_reached_where_a_block_ends_keeps_its_lines(write):
+    path = write(b'{"prompt": "%s"}\n' % (b"a" * (BLOCK - 15)), prompt(1))
+    assert path.read_bytes()[BLOCK - 1 : BLOCK] == b"\n"
+
+    found = await survey(path, DEFAULTS, 1)
+
+    assert (found.jobs, found.lines) == (1, 1)
 
 
 async def test_what_is_done_is_checked_but_wants_no_model_any_more(write):

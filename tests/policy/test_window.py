@@ -434,6 +434,7 @@ def test_a_copy_remembers_the_same_and_then_goes_its_own_way():
     copy.take(61, 2)
     assert (window.used(62), copy.used(62)) == (1, 3)
     assert (window.taken(-1, 62), copy.taken(-1, 62)) == ((6, 0), (8, 0))
+    assert (window.room(122), copy.used(122)) == (math.inf, 0)
 
     for one in (window, copy):
         one.resize(62, Limit(100, 120))
