@@ -1,7 +1,5 @@
 """Blocks of bytes to lines."""
 
-from io import BytesIO
-
 from .strict import LONGEST
 
 _BOM = b"\xef\xbb\xbf"
@@ -22,7 +20,7 @@ class Splitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The lines that end in ``block``, without their newlines."""
-        lines = _split(block)
+        lines = block.split(b"\n")
         if len(self._rest) < self._most:
             lines[0] = (self._rest + lines[0])[: self._most]
         else:
@@ -42,12 +40,3 @@ class Splitter:
             self._first = False
             lines[0] = lines[0].removeprefix(_BOM)
         return lines
-
-
-def _split(block: bytes) -> list[bytes]:
-    """Cut ``block`` at every newline; ``bytes.split`` takes twice as long without ``memchr``."""
-    lines = BytesIO(block).readlines()
-    last = lines.pop() if lines and not block.endswith(b"\n") else b""
-    lines = [line[:-1] for line in lines]
-    lines.append(last)
-    return lines

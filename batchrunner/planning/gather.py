@@ -10,6 +10,7 @@ import anyio.to_thread
 from ..config import Settings, require_targets
 from ..errors import UsageError
 from ..inputs.contents import filled
+from ..inputs.feed import nothing_is_done
 from ..inputs.glimpse import Glimpse
 from ..inputs.identity import identify
 from ..inputs.remote import plain

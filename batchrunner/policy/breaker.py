@@ -42,18 +42,18 @@ class Breaker:
     _outcomes: int = 0  #: a bit for each of the last outcomes, 1 for a fault
     _rest: float = field(default=FIRST_REST)
     _until: float = -math.inf
-    is_open: bool = False  #: whether all is not well, until the canary is answered
+    is_closed: bool = True  #: whether all is well, at any time until a request fails
     _canary: bool = False
 
     def state(self, now: float) -> State:
         """The state at ``now``."""
-        if not self.is_open:
+        if self.is_closed:
             return State.CLOSED
         return State.OPEN if self._until - now > EPSILON else State.TRIAL
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass; infinite while the canary is on its way."""
-        if not self.is_open:
+        if self.is_closed:
             return 0.0
         if self.state(now) is State.OPEN:
             return self._until - now
@@ -68,8 +68,8 @@ class Breaker:
         """A request of ``generation`` was answered, whatever the answer."""
         if generation != self.generation:
             return
-        if self.is_open:
-            self._begin_generation(is_open=False)
+        if not self.is_closed:
+            self._begin_generation(is_closed=True)
             self._rest, self._outcomes = FIRST_REST, 0
         self._in_a_row = 0
         self._outcomes = self._outcomes << 1 & REMEMBERED
@@ -80,11 +80,11 @@ class Breaker:
             return
         self._in_a_row += 1
         self._outcomes = (self._outcomes << 1 | 1) & REMEMBERED
-        if self.is_open:
+        if not self.is_closed:
             self._rest = min(LONGEST_REST, self._rest * 2)
-        if self.is_open or self._in_a_row >= IN_A_ROW or self._outcomes.bit_count() >= HALF:
+        if not self.is_closed or self._in_a_row >= IN_A_ROW or self._outcomes.bit_count() >= HALF:
             self._until = now + self._rest
-            self._begin_generation(is_open=True)
+            self._begin_generation(is_closed=False)
 
     def forget(self, generation: int) -> None:
         """A request ended without telling anything of the region."""
@@ -94,8 +94,8 @@ class Breaker:
     def doubt(self, now: float) -> None:
         """A region that was out comes back: one request first, as after a rest."""
         self._until = now
-        self._begin_generation(is_open=True)
+        self._begin_generation(is_closed=False)
 
-    def _begin_generation(self, *, is_open: bool) -> None:
+    def _begin_generation(self, *, is_closed: bool) -> None:
         self.generation += 1
-        self.is_open, self._canary, self._in_a_row = is_open, False, 0
+        self.is_closed, self._canary, self._in_a_row = is_closed, False, 0

@@ -15,6 +15,7 @@ was used up without one takes a part of that away again.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..values import value
 from .ratelimit import Limit
 
 ENOUGH = 0.2  #: of the limit that must be used for a comparison to count
@@ -38,9 +39,9 @@ class _Second:
     drained: float = 0.0  #: what a bucket may have lost until then
 
 
-@dataclass(slots=True, eq=False)
+@value
 class Mark:
-    """Where our count stood when a request was sent. Nobody changes one."""
+    """Where our count stood when a request was sent."""
 
     expected: float  #: tokens expected of all requests so far
     age: float  #: seconds since the first request

@@ -86,7 +86,7 @@ class Region:
     def wait_for_any(self, now: float) -> float:
         """Seconds until quota and health allow a request of no tokens; infinite: not by time."""
         wait = self.quota.wait_for_any(now)
-        return max(self.breaker.wait(now), wait) if self.breaker.is_open else wait
+        return wait if self.breaker.is_closed else max(self.breaker.wait(now), wait)
 
     def load(self, now: float) -> float:
         """How much of what it can take is taken, from 0 to 1: slots, requests or tokens."""

@@ -242,7 +242,7 @@ class Router:
         if region.in_flight > region.peak:  # noqa: PLR1730 - max() takes four times as long
             region.peak = region.in_flight
         mark = region.quota.take(now, tokens)
-        if region.breaker.is_open:
+        if not region.breaker.is_closed:
             region.breaker.begin(now)
         quota, breaker = region.quota.generation, region.breaker.generation
         return Lease(region, job, tokens, now, mark, quota, breaker, cost)

@@ -126,7 +126,7 @@ class Tier:
 
     def _why(self, now: float, region: Region, tokens: float) -> _Shut | None:
         """Why ``region`` cannot take a job of ``tokens`` now; None where it can."""
-        if region.quota.is_free and not region.breaker.is_open:
+        if region.quota.is_free and region.breaker.is_closed:
             return BUSY if region.is_busy else None
         if (wait := region.wait_for_any(now)) > 0:
             return _Shut(now + wait)
