@@ -62,6 +62,17 @@ def test_one_late_second_alone_tells_no_window_from_a_bucket():
     assert story.factor == 1, "a bucket would have lost 998 until then, and charge twice as much"
 
 
+def test_what_is_learned_of_a_request_that_is_not_compared_says_nothing():
+    story = Story()
+    before = story.send(0.0, 400.0)
+    story.calibration.return_()
+    after = story.send(1.0, 400.0)
+    story.hear(before, used=800.0, by_now=800.0)
+    story.hear(after, used=800.0)
+
+    assert story.factor == 1
+
+
 def test_one_early_second_alone_is_enough():
     assert compared((0.0, 400.0, 440.0)) == pytest.approx(1.1)
 
