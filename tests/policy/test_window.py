@@ -434,8 +434,25 @@ def test_a_copy_remembers_the_same_and_then_goes_its_own_way():
     copy.take(61, 2)
     assert (window.used(62), copy.used(62)) == (1, 3)
     assert (window.taken(-1, 62), copy.taken(-1, 62)) == ((6, 0), (8, 0))
-    assert (window.room(122), copy.used(122)) == (math.inf, 0)
 
     for one in (window, copy):
         one.resize(62, Limit(100, 120))
     assert (window.used(62), copy.used(62)) == (6, 8)
+
+
+def test_a_copy_forgets_when_the_window_does():
+    window = Window(UNLIMITED)
+    window.take(0, 5)
+
+    assert window.copy().used(60) == 0
+
+
+def test_what_a_copy_returns_of_the_past_the_window_keeps():
+    window = Window(UNLIMITED)
+    window.take(0, 5)
+    window.take(61, 1)
+    copy = window.copy()
+    copy.resize(62, Limit(100, 120))
+    copy.give_back(0, 5)
+
+    assert (window.taken(-1, 62), copy.taken(-1, 62)) == ((6, 0), (1, 61))
