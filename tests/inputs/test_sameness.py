@@ -68,12 +68,19 @@ def test_a_path_is_part_of_what_is_asked():
     assert request_of("/responses", "m", {}) != request_of("/chat/completions", "m", {})
 
 
-@pytest.mark.parametrize("name", ["response_format", "tools", "text"])
+@pytest.mark.parametrize("name", ["response_format", "tools", "functions", "text"])
 def test_the_order_in_a_schema_counts_since_it_is_the_order_of_the_answer(name):
     reason_first = BODY | {name: schema("reason", "verdict")}
     verdict_first = BODY | {name: schema("verdict", "reason")}
 
     assert asked(reason_first) != asked(verdict_first)
+
+
+@pytest.mark.parametrize("name", ["response_format", "tools", "functions", "text"])
+def test_beside_a_schema_all_else_counts_too(name):
+    line = BODY | {name: schema("a")}
+
+    assert asked(line) != asked(line | {"messages": [{"role": "user", "content": "Bye"}]})
 
 
 json = st.recursive(
