@@ -75,7 +75,7 @@ class RegionPool:
     def now(self) -> float:
         """The time of the loop that the pool belongs to, which is the first one that asks.
 
-        To find out which loop runs takes a system call, ten times as long as its time.
+        On Python 3.11 it takes a system call to find out which loop runs.
         """
         if self._loop is None:
             self._loop = asyncio.get_running_loop()

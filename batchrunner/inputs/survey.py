@@ -21,8 +21,6 @@ _SUSPECTS = 10_000  # hashes that are looked at again
 _HOPELESS = 1000  # bad lines from the start, without one good: this is another format
 _PRINTED = 100  # lines of a message
 
-_Numbered = tuple[int, bytes]  # an ordinal and its line
-
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
@@ -94,47 +92,42 @@ async def survey(
         found = Survey(path, await identify(path), source.noun, source.shape)
     seen = Seen()
 
-    def look(lines: list[_Numbered]) -> None:
-        for ordinal, line in lines:
-            is_done = done is not None and done(ordinal, fingerprint(line))
-            try:
-                name, model = examine(line, ordinal, defaults)
-            except RefusedError as refused:
-                _note(found, ordinal, str(refused))
-                continue
-            found.jobs += 1
-            seen.add(name)
-            if is_done:
-                found.done += 1
-            else:
-                found.models[model] += 1
+    def look(ordinal: int, line: bytes) -> None:
+        is_done = done is not None and done(ordinal, fingerprint(line))
+        try:
+            name, model = examine(line, ordinal, defaults)
+        except RefusedError as refused:
+            _note(found, ordinal, str(refused))
+            return
+        found.jobs += 1
+        seen.add(name)
+        if is_done:
+            found.done += 1
+        else:
+            found.models[model] += 1
 
-    found.lines = await _each_batch(path, shape, limit, look)
+    found.lines = await _each_line(path, shape, limit, look)
     suspects = set(islice(seen.suspects(), _SUSPECTS))
     if suspects:
         await _confirm(found, suspects, seen, defaults, limit, shape)
     return found
 
 
-async def _each_batch(
-    path: Path, shape: Shape, limit: int | None, look: Callable[[list[_Numbered]], None]
+async def _each_line(
+    path: Path, shape: Shape, limit: int | None, look: Callable[[int, bytes], None]
 ) -> int:
     """Show every line that is not blank to ``look``; how many lines there are."""
-    count = 0
-    left = limit
+    ordinal = -1
+    left = -1 if limit is None else limit
     async with open_lines(path, shape) as source:
         async for lines in source:
-            filled = [
-                (ordinal, line)
-                for ordinal, line in enumerate(lines, count)
-                if line and not line.isspace()
-            ]
-            look(filled[:left])
-            if left is not None and left <= len(filled):
-                return filled[left - 1][0] + 1 if left else 0
-            count += len(lines)
-            left = None if left is None else left - len(filled)
-    return count
+            for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - it goes on
+                if left == 0:
+                    return ordinal
+                if line and not line.isspace():
+                    look(ordinal, line)
+                    left -= 1
+    return ordinal + 1
 
 
 def _note(found: Survey, ordinal: int, reason: str) -> None:
@@ -161,20 +154,19 @@ async def _confirm(  # noqa: PLR0913, PLR0917 - it looks at all of it once more
     """Look at the lines again, and note the ids that really occur twice."""
     first: dict[str, int] = {}
 
-    def compare(lines: list[_Numbered]) -> None:
-        for ordinal, line in lines:
-            try:
-                name, _ = examine(line, ordinal, defaults)
-            except RefusedError:
-                continue
-            if seen.hashed(name) in suspects:
-                before = first.setdefault(name, ordinal)
-                if before != ordinal:
-                    found.duplicate_count += 1
-                    if len(found.duplicates) < _KEPT:
-                        found.duplicates.append(Duplicate(name, before, ordinal))
+    def compare(ordinal: int, line: bytes) -> None:
+        try:
+            name, _ = examine(line, ordinal, defaults)
+        except RefusedError:
+            return
+        if seen.hashed(name) in suspects:
+            before = first.setdefault(name, ordinal)
+            if before != ordinal:
+                found.duplicate_count += 1
+                if len(found.duplicates) < _KEPT:
+                    found.duplicates.append(Duplicate(name, before, ordinal))
 
-    await _each_batch(found.path, shape, limit, compare)
+    await _each_line(found.path, shape, limit, compare)
 
 
 def _counted(count: int, noun: str) -> str:

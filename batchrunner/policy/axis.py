@@ -1,6 +1,6 @@
 """One axis of a quota, requests or tokens: what was named, and what was found.
 
-As long as neither is known, one window remembers what was taken for both.
+Until a limit is known or a request is refused, one window remembers what was taken for both.
 """
 
 import math
