@@ -20,7 +20,7 @@ class Lease:
     job: Job
     tokens: float
     sent: float
-    mark: Mark | None
+    mark: Mark | None  #: None: something had stopped counting
     quota_generation: int
     breaker_generation: int
     cost: float = 0.0  #: US dollars that the fallback may take for it

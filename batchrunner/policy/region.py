@@ -60,7 +60,10 @@ class Region:
         return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
 
     def takes(self, job: Job, avoid: frozenset[str]) -> bool:
-        """Whether it can take ``job`` by itself at some time, and is not to be avoided."""
+        """Whether it can take ``job`` by itself at some time, and is not to be avoided.
+
+        All is spelled out: every region in turn is asked this for every job.
+        """
         if self.by_hand or self.barred or self.name in avoid or job.model in self.missing:
             return False
         return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
