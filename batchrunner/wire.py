@@ -175,9 +175,9 @@ class AiohttpTransport:
             )
             try:
                 content = await _read(response.content)
-            except BaseException:
-                response.close()
-                raise
+            finally:
+                if not response.closed:  # the end of a body closes it, unless it is no HTTP
+                    response.close()
             return Reply(response.status, response.headers, content)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             release(error)

@@ -44,6 +44,7 @@ async def drip_body(line, _):
 
 
 HEADERS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n"
+UPGRADED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 GZIPPED = gzip.compress(OK)
 PACKED = "content-encoding: gzip"
@@ -284,6 +285,21 @@ async def test_a_connection_that_was_closed_while_it_was_kept_is_not_used_again(
             assert (await transport.post(template, b"{}", LONG)).body == OK
             await asyncio.wait_for(server.left.wait(), LONG)
             assert server.connections == number
+
+
+@SOCKET
+@pytest.mark.parametrize(
+    ("said", "status"), [(UPGRADED, 101), (b"HTTP/1.1 204 No Content\r\n\r\n", 204)]
+)
+async def test_a_reply_without_a_body_holds_no_connection(said, status):
+    loop, complaints = asyncio.get_running_loop(), []
+    loop.set_debug(True)  # then aiohttp says what was not closed
+    loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+
+    assert (await meet(says(said))).status == status
+    gc.collect()
+
+    assert not complaints
 
 
 REPEATED = {

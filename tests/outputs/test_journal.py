@@ -120,6 +120,29 @@ async def test_a_line_whose_writer_was_cancelled_is_written_nevertheless(output)
     assert output.read_bytes() == b"".join(LINES[:11])
 
 
+async def test_who_is_cancelled_leaves_the_others_of_the_group_waiting(output):
+    disk, written = HeldDisk(), []
+
+    async def append(text):
+        await put(journal, text)
+        written.append(text)
+
+    journal = Journal.open(output, disk=disk)
+    with anyio.fail_after(10):
+        async with journal, anyio.create_task_group() as tasks:
+            tasks.start_soon(append, LINES[0])
+            await anyio.to_thread.run_sync(disk.reached.wait)
+            async with anyio.create_task_group() as impatient:
+                impatient.start_soon(append, LINES[1])
+                tasks.start_soon(append, LINES[2])
+                await anyio.wait_all_tasks_blocked()
+                impatient.cancel_scope.cancel()
+            disk.let_go.set()
+
+    assert written == [LINES[0], LINES[2]]
+    assert output.read_bytes() == b"".join(LINES[:3])
+
+
 async def test_leaving_early_writes_what_is_queued(output):
     async def fall_over():
         async with Journal.open(output) as journal:
