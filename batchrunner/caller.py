@@ -51,9 +51,9 @@ class _Journey:
     """What one job has been through."""
 
     job: Job
-    since: float  #: by the clock of the pool
+    since: float  #: by the clock that stands while the run is paused
     asks: Job  #: the job, and behind it what was wrong with the last answer
-    idle: float  #: since when nothing new was sent for it
+    idle: float  #: since when nothing new was sent for it, by the clock of the loop
     attempts: list[Attempt] = field(default_factory=list)
     reply: Reply | None = None
     failed: frozenset[str] = NO_REGIONS  #: that met a fault in this round
@@ -93,8 +93,7 @@ class Caller:
 
     async def call(self, job: Job) -> Result | None:
         """The last word on ``job``; None where it is left for a later run."""
-        now = self.pool.elapsed
-        journey = _Journey(job, now, job, now)
+        journey = _Journey(job, since=self.pool.elapsed, asks=job, idle=self.pool.now)
         result = None
         try:
             result = await self._travel(journey)
@@ -146,8 +145,10 @@ class Caller:
         It is not, where a region that failed may be asked once more, or all that is missing is
         one that a person may let in again.
         """
-        if self.pool.refusal or journey.failed:
-            return bool(self.pool.refusal)
+        if self.pool.refusal:
+            return True
+        if journey.failed:
+            return False
         return self.pool.is_closed or not self.pool.may_return(journey.asks, journey.avoid)
 
     async def _next_round(self, journey: _Journey) -> None:

@@ -21,6 +21,7 @@ OK = reply(200, completion(content="Hi", usage=USAGE))
 SORRY = reply(500, error("Sorry"))
 REFUSED = reply(400, error("No", "content_filter"))
 THROTTLED = reply(429, error("busy"), retry_after="1")
+CROWDED = Fault(FaultKind.LOCAL, "too many open files")
 GONE = Fault(FaultKind.RESET, "the connection ended")
 NEVER = 1e6  #: seconds
 
@@ -316,3 +317,30 @@ async def test_the_fallback_is_not_asked_a_second_time_while_azure_is_open():
     result = await make(send, *regions).call(job())
 
     assert outcomes(result) == [("a", "ok")]
+
+
+@pytest.mark.parametrize("hedge", [Hedge(), knowing()])
+async def test_where_this_machine_is_at_its_limits_a_job_rests_for_a_second(hedge):
+    send = Regions(a=[(0, CROWDED), (0, CROWDED), (0, OK)])
+    result = await make(send, hedge=hedge).call(job())
+
+    assert result.failure is None
+    assert send.sent == [("a", 0.0), ("a", 1.0), ("a", 2.0)]
+
+
+async def test_two_attempts_that_this_machine_hinders_are_one_reason_to_rest():
+    send = Regions(a=[(PATIENCE + 1, CROWDED), (0, OK)], b=[(1, CROWDED)])
+    await make(send).call(job())
+
+    assert send.sent == [("a", 0.0), ("b", PATIENCE), ("a", PATIENCE + 2)]
+
+
+async def test_a_job_that_begins_after_a_pause_has_not_waited_for_it():
+    caller = make(Regions(a=[(0, OK)]), hedge=Hedge())
+    caller.pool.pause()
+    await asyncio.sleep(60)
+    caller.pool.resume()
+
+    result = await caller.call(job())
+
+    assert result.attempts[0].wait == 0.0

@@ -27,7 +27,7 @@ class Journal:
     ``open`` recovers the file and may take seconds: call it in a thread. Then::
 
         async with journal:
-            await journal.append(line)      # the system has it: it survives kill -9
+            await journal.append(ordinal, fingerprint, line)  # the system has it: survives kill -9
             await journal.sync()            # the medium has it: it survives a power cut
 
     ``done`` holds every job that has a line, or whose line is on its way. What a checkpoint may
