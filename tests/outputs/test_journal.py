@@ -10,7 +10,7 @@ import pytest
 
 from batchrunner.errors import DamagedError, DiskError
 from batchrunner.outputs.journal import Journal
-from batchrunner.outputs.lines import check, retryable
+from batchrunner.outputs.lines import MAX_LINE, check, retryable
 from batchrunner.outputs.recovery import Known, recover
 from batchrunner.outputs.writer import Care, Timer
 
@@ -262,6 +262,25 @@ async def test_a_disk_is_crowded_before_it_is_full(output, free, size, in_flight
 
     assert bool(reason) is crowded
     assert reason is None or f"{free >> 20} MiB of room left" in reason
+
+
+@pytest.mark.parametrize(("long", "usual"), [(1, 1 << 9), (2, 1 << 13)])
+async def test_one_line_of_a_hundred_may_be_longer_than_usual(output, long, usual):
+    sizes = [5_000] * long + [200] * (100 - long)
+    async with Journal.open(output) as journal:
+        await append_all(
+            journal, [line(n, b'"%s"' % (b"x" * size)) for n, size in enumerate(sizes)]
+        )
+
+        assert journal.usual_size == usual
+
+
+async def test_the_longest_line_is_appended_like_any_other(output):
+    most = MAX_LINE - len(line(0, b'""'))
+    async with Journal.open(output) as journal:
+        await put(journal, line(0, b'"%s"' % (b"x" * most)))
+
+    assert output.stat().st_size == MAX_LINE
 
 
 async def test_where_the_room_cannot_be_known_it_does_not_matter(output):
