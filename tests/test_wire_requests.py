@@ -228,6 +228,25 @@ async def test_a_refused_token_is_replaced_once(builds, wanted, status):
     assert len(sender.transport.sent) == 2
 
 
+@pytest.mark.usefixtures("builds")
+async def test_a_refused_token_that_cannot_be_replaced_is_a_fault():
+    answers = iter(["1"])
+
+    async def once():
+        answer = next(answers, None)
+        if answer is None:
+            raise OSError("no network")
+        return answer
+
+    sender = virtual(once)
+    sender.transport = Suspicious("2")
+
+    outcome = await sender.send("eastus", job())
+
+    assert outcome == Fault(FaultKind.CONNECT, "no request could be prepared: OSError")
+    assert len(sender.transport.sent) == 1
+
+
 async def test_a_refused_key_is_not_sent_again(builds):
     sender = virtual()
     sender.transport = Suspicious("2")
