@@ -39,7 +39,7 @@ class Gate:
                 return
             await anyio.sleep(LOOK_EVERY)
 
-    async def opened(self) -> None:
+    async def until_open(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
         await self._opened.wait()
 

@@ -175,7 +175,7 @@ class Supervisor:
 
     async def _answer(self, line: Job | BadLine) -> Result | None:
         if self._gate.is_shut:
-            await self._gate.opened()
+            await self._gate.until_open()
         if isinstance(line, Job):
             result = None
             if self._reuse is not None:

@@ -50,7 +50,7 @@ async def test_the_gate_gives_up_after_its_patience_and_holds_nobody(patience):
 
     gate = Gate(crowded, reasons.append, patience)
     await gate.watch()
-    await gate.opened()
+    await gate.until_open()
 
     assert reasons == ["no room"]
     assert now() == patience

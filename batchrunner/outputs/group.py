@@ -36,9 +36,10 @@ class Group:
             self._loop.call_soon_threadsafe(self._wake, error)
 
     def wait(self) -> asyncio.Future[None]:
-        """Is done when the group is settled. Who is cancelled meanwhile takes no line with him.
+        """A future that is done when the group is settled, or raises what kept it from that.
 
-        To be asked for in the same turn of the loop in which something was put into the group.
+        Who is cancelled meanwhile takes no line with him. To be asked for in the same turn of
+        the loop in which something was put into the group: later it may be settled already.
         """
         waiter = self._loop.create_future()
         self._waiters.append(waiter)

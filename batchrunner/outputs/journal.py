@@ -1,7 +1,8 @@
 """The results file of a run, which is also its memory: a job that has a line here is done."""
 
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -128,11 +129,12 @@ class Journal:
         """The whole lines from ``offset`` on, which is the beginning of one."""
         return tail(self.path, offset, self._disk)
 
-    def append(self, ordinal: int, fingerprint: str, line: bytes) -> Awaitable[None]:
-        """Append the whole line of a job, as ``encode`` made it; awaited until it is written.
+    def append(self, ordinal: int, fingerprint: str, line: bytes) -> asyncio.Future[None]:
+        """Append the whole line of a job, as ``encode`` made it; to be awaited at once.
 
-        One who is cancelled while waiting has appended nevertheless. Raises ``DiskError`` when
-        the line cannot be written, now or ever; ``ValueError`` for the second line of a job.
+        That returns when the line is written; one who is cancelled meanwhile has appended
+        nevertheless. Raises ``DiskError`` when the line cannot be written, now or ever;
+        ``ValueError`` for the second line of a job.
         """
         if ordinal in self.done:
             raise ValueError(f"job {ordinal} has its line already")

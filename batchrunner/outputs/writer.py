@@ -81,7 +81,7 @@ class _Unsynced:
 class Writer:
     """Writes groups to a tape in the order they come, until it is closed or cannot go on.
 
-    ``put``, ``sync`` and ``close`` may be called from any thread and never wait for the disk;
+    ``put``, ``sync`` and ``close`` never wait for the disk; ``close`` may come from any thread;
     ``run`` is the body of the thread.
     """
 

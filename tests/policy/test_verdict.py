@@ -571,6 +571,10 @@ def test_an_answer_says_what_it_used():
         ({"usage": {"prompt_tokens": "7", "completion_tokens": 1.5}}, Usage()),
         ({"usage": {"prompt_tokens": 7, "prompt_tokens_details": None}}, Usage(prompt=7)),
         ({"usage": {"prompt_tokens_details": {"cached_tokens": -5}}}, Usage()),
+        (
+            {"usage": {"prompt_tokens": 7, "prompt_tokens_details": {"cached_tokens": 9}}},
+            Usage(prompt=7, cached=7),
+        ),
         ({"usage": {"prompt_tokens": 2**64 - 1, "completion_tokens": 10**12}}, Usage()),
         ({"model": ["m"]}, Usage()),
         ({"model": "m" * 1000}, Usage("m" * 256)),
