@@ -2,7 +2,8 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -92,42 +93,46 @@ async def survey(
         found = Survey(path, await identify(path), source.noun, source.shape)
     seen = Seen()
 
-    def look(ordinal: int, line: bytes) -> None:
-        is_done = done is not None and done(ordinal, fingerprint(line))
-        try:
-            name, model = examine(line, ordinal, defaults)
-        except RefusedError as refused:
-            _note(found, ordinal, str(refused))
-            return
-        found.jobs += 1
-        seen.add(name)
-        if is_done:
-            found.done += 1
-        else:
-            found.models[model] += 1
-
-    found.lines = await _each_line(path, shape, limit, look)
+    async with aclosing(_batches(path, shape, limit)) as batches:
+        async for lines, found.lines in batches:
+            for ordinal, line in lines:
+                is_done = done is not None and done(ordinal, fingerprint(line))
+                try:
+                    name, model = examine(line, ordinal, defaults)
+                except RefusedError as refused:
+                    _note(found, ordinal, str(refused))
+                    continue
+                found.jobs += 1
+                seen.add(name)
+                if is_done:
+                    found.done += 1
+                else:
+                    found.models[model] += 1
     suspects = set(islice(seen.suspects(), _SUSPECTS))
     if suspects:
         await _confirm(found, suspects, seen, defaults, limit, shape)
     return found
 
 
-async def _each_line(
-    path: Path, shape: Shape, limit: int | None, look: Callable[[int, bytes], None]
-) -> int:
-    """Show every line that is not blank to ``look``; how many lines there are."""
-    ordinal = -1
-    left = -1 if limit is None else limit
+async def _batches(
+    path: Path, shape: Shape, limit: int | None
+) -> AsyncGenerator[tuple[list[tuple[int, bytes]], int]]:
+    """The lines that are not blank, numbered; and how many there are so far, blank or not."""
+    count, left = 0, limit
     async with open_lines(path, shape) as source:
         async for lines in source:
-            for ordinal, line in enumerate(lines, ordinal + 1):  # noqa: B020 - it goes on
-                if left == 0:
-                    return ordinal
-                if line and not line.isspace():
-                    look(ordinal, line)
-                    left -= 1
-    return ordinal + 1
+            filled = [
+                (ordinal, line)
+                for ordinal, line in enumerate(lines, count)
+                if line and not line.isspace()
+            ]
+            if left is not None:
+                if left <= len(filled):
+                    yield filled[:left], filled[left - 1][0] + 1 if left else 0
+                    return
+                left -= len(filled)
+            count += len(lines)
+            yield filled, count
 
 
 def _note(found: Survey, ordinal: int, reason: str) -> None:
@@ -154,19 +159,19 @@ async def _confirm(  # noqa: PLR0913, PLR0917 - it looks at all of it once more
     """Look at the lines again, and note the ids that really occur twice."""
     first: dict[str, int] = {}
 
-    def compare(ordinal: int, line: bytes) -> None:
-        try:
-            name, _ = examine(line, ordinal, defaults)
-        except RefusedError:
-            return
-        if seen.hashed(name) in suspects:
-            before = first.setdefault(name, ordinal)
-            if before != ordinal:
-                found.duplicate_count += 1
-                if len(found.duplicates) < _KEPT:
-                    found.duplicates.append(Duplicate(name, before, ordinal))
-
-    await _each_line(found.path, shape, limit, compare)
+    async with aclosing(_batches(found.path, shape, limit)) as batches:
+        async for lines, _ in batches:
+            for ordinal, line in lines:
+                try:
+                    name, _ = examine(line, ordinal, defaults)
+                except RefusedError:
+                    continue
+                if seen.hashed(name) not in suspects:
+                    continue
+                if (before := first.setdefault(name, ordinal)) != ordinal:
+                    found.duplicate_count += 1
+                    if len(found.duplicates) < _KEPT:
+                        found.duplicates.append(Duplicate(name, before, ordinal))
 
 
 def _counted(count: int, noun: str) -> str:
