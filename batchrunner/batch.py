@@ -28,7 +28,7 @@ from .errors import BatchrunnerError, raise_first
 from .fleet import open_caller, require_prices
 from .inputs.contents import filled
 from .inputs.defaults import Defaults
-from .inputs.feed import Feed, nothing_is_done
+from .inputs.feed import Feed
 from .inputs.opening import open_lines
 from .inputs.remote import at_hand, plain
 from .inputs.staging import staged
@@ -118,8 +118,7 @@ async def run_async(  # noqa: PLR0913 - the front door
             )
             async with opened as caller, _feed(found, settings, given, ledger) as feed:
                 supervisor = _supervise(found, feed, caller, ledger, watch)
-                if settings.reuse or settings.dedup:
-                    supervisor.use(reuse)
+                supervisor.use(reuse)
                 supervisor.ends_at = end
                 supervisor.beside = _attendants(supervisor, settings, end, tell)
                 show(supervisor.progress)
@@ -175,7 +174,7 @@ async def _feed(
         yield Feed(
             lines,
             given,
-            skip=ledger.is_done if ledger.journal.records else nothing_is_done,
+            skip=ledger.is_done,
             limit=settings.limit,
             count=counter(settings),
         )

@@ -20,7 +20,6 @@ class Gate:
     give_up: Callable[[str], None]
     patience: float  #: seconds
     reason: str | None = None  #: why nothing more should be paid for
-    is_shut: bool = field(init=False, default=True)  #: whether nobody may pass now
     _opened: anyio.Event = field(default_factory=anyio.Event)
 
     async def watch(self) -> None:
@@ -32,12 +31,17 @@ class Gate:
             if self.reason is None:
                 self.open()
             elif was_open:
-                self.is_shut, self._opened, shut = True, anyio.Event(), clock()
+                self._opened, shut = anyio.Event(), clock()
             if self.reason is not None and clock() - shut >= self.patience:
                 self.give_up(self.reason)
                 self.open()
                 return
             await anyio.sleep(LOOK_EVERY)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody may pass now."""
+        return not self._opened.is_set()
 
     async def until_open(self) -> None:
         """Wait until there is room, or until nobody looks any more."""
@@ -45,5 +49,4 @@ class Gate:
 
     def open(self) -> None:
         """Hold nobody up for now."""
-        self.is_shut = False
         self._opened.set()

@@ -134,7 +134,7 @@ class RegionPool:
         now = self.now
         since = self.helm.elapsed(now) if since is None else since
         lane = (job.model, avoid, False)
-        if not self._lanes or lane not in self._lanes:  # mostly nobody waits at all
+        if lane not in self._lanes:
             picked = self.helm.pick(self._router, now, job, avoid, since)
             if isinstance(picked, Lease):
                 return picked

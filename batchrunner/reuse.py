@@ -25,6 +25,11 @@ class Reuse:
     earlier: Shelf | None = None  #: answers of other outputs
     own: Shelf | None = None  #: answers of this output, and failures for good
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nowhere to look."""
+        return self.earlier is None and self.own is None
+
     @classmethod
     def of(cls, paths: Sequence[Path], output: Path) -> Self:
         """Look through earlier outputs; where two have an answer, that of the last named counts.

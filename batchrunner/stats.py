@@ -127,10 +127,8 @@ class Stats:
         is_again = False
         for attempt in attempts:
             self.region(attempt.region).add(attempt)
-            if is_again:
-                self.reasks += 1
-            elif attempt.outcome == INVALID:
-                is_again = True
+            self.reasks += is_again
+            is_again = is_again or attempt.outcome == INVALID
 
     def withdraw(self, line: Mapping[str, Any]) -> None:
         """Forget that a job failed, since it runs again; what its calls took still counts."""

@@ -83,7 +83,7 @@ class Supervisor:
 
     def use(self, reuse: Reuse) -> None:
         """Take what is answered already; where that is this output too, ask once for the same."""
-        self._reuse = reuse
+        self._reuse = None if reuse.is_empty else reuse
         self._twins = None if reuse.own is None else Twins(self.feed)
 
     async def run(self) -> None:

@@ -60,13 +60,13 @@ class Region:
         return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
 
     def takes(self, job: Job, avoid: frozenset[str]) -> bool:
-        """Whether it can take ``job`` by itself at some time, and is not to be avoided.
-
-        All is spelled out: every region in turn is asked this for every job.
-        """
-        if self.by_hand or self.barred or self.name in avoid or job.model in self.missing:
-            return False
-        return job.answer_tokens is None or job.answer_tokens <= self.quota.largest
+        """Whether it can take ``job`` by itself at some time, and is not to be avoided."""
+        return (
+            not self.by_hand
+            and self.serves(job.model)
+            and self.fits(job)
+            and (self.name not in avoid)
+        )
 
     def may_return(self, job: Job) -> bool:
         """Whether it could take ``job`` if a person let it in again."""

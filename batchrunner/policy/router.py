@@ -154,8 +154,7 @@ class Router:
         if region.quota.known:
             region.adaptive.trust()
         match verdict:
-            case Answered():
-                usage = verdict.usage
+            case Answered(usage):
                 self.governor.answers += 1
                 self.estimate.learn(lease.job, usage)
                 region.adaptive.answered(in_flight, now - lease.sent, usage.completion)
@@ -242,8 +241,7 @@ class Router:
         if region.in_flight > region.peak:  # noqa: PLR1730 - max() takes four times as long
             region.peak = region.in_flight
         mark = region.quota.take(now, tokens)
-        if not region.breaker.is_closed:
-            region.breaker.begin(now)
+        region.breaker.begin(now)
         quota, breaker = region.quota.generation, region.breaker.generation
         return Lease(region, job, tokens, now, mark, quota, breaker, cost)
 

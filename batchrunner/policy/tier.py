@@ -115,9 +115,8 @@ class Tier:
 
     def take(self, region: Region) -> None:
         """A request goes to ``region``: next time others come first."""
-        if len(self._row) > 1:
-            index = self._indices[region.name]
-            self._row[index] = self._row.pop(index)
+        index = self._indices[region.name]
+        self._row[index] = self._row.pop(index)
 
     def wake(self, region: Region) -> None:
         """Something is heard of ``region``, which may have room again."""

@@ -52,15 +52,11 @@ class Window:
 
     def room(self, now: float) -> float:
         """How much may be taken at ``now``."""
-        if self._expiry <= now + EPSILON:
-            self._expire(now)
-        return self._amount - self._used
+        return self._amount - self.used(now)
 
     def share(self, now: float) -> float:
         """The part of the limit that is taken at ``now``."""
-        if self._expiry <= now + EPSILON:
-            self._expire(now)
-        return self._used / self._amount
+        return self.used(now) / self._amount
 
     def wait(self, now: float, amount: float) -> float:
         """Seconds from ``now`` until ``amount`` may be taken; zero means at once.
