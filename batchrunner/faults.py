@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from traceback import clear_frames
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from .model import Fault, FaultKind
 
@@ -19,8 +20,8 @@ from .model import Fault, FaultKind
 _KINDS: tuple[tuple[type[Exception], FaultKind], ...] = (
     (TimeoutError, FaultKind.TIMEOUT),
     (aiohttp.ClientConnectorError, FaultKind.CONNECT),
-    (aiohttp.InvalidURL, FaultKind.PROTOCOL),
-    (aiohttp.ClientResponseError, FaultKind.PROTOCOL),
+    (HttpProcessingError, FaultKind.PROTOCOL),
+    (aiohttp.ClientResponseError, FaultKind.PROTOCOL),  # of a proxy
     (OSError, FaultKind.RESET),
     (aiohttp.ClientConnectionError, FaultKind.RESET),
     (aiohttp.ClientPayloadError, FaultKind.RESET),

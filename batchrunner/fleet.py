@@ -103,7 +103,8 @@ def _regions(settings: Settings) -> Iterator[Region]:
 async def open_wire(settings: Settings) -> "AsyncIterator[Wire]":
     """What sends requests to all usable regions, with its connections."""
     from .sdk import entra_token  # the SDK takes a second, and only what sends needs it
-    from .wire import AiohttpTransport, Wire
+    from .transport import AiohttpTransport
+    from .wire import Wire
 
     targets = {target.name: target for target in usable(settings)}
     tokens = {name: entra_token() for name, t in targets.items() if t.auth == "entra"}

@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx2
 import orjson
-from multidict import CIMultiDict, CIMultiDictProxy
 from openai import APIConnectionError, AsyncAzureOpenAI, AsyncOpenAI
 
 from .endpoints import origin
@@ -30,12 +29,12 @@ _TRANSIENT = frozenset({"host", "connection", "content-length", "accept-encoding
 _TELEMETRY = "x-stainless-"  #: describes the SDK's own transport, which does not send the jobs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Template:
     """What every request to one region for one model has in common."""
 
     url: str
-    headers: Mapping[str, str] = field(repr=False)  #: as aiohttp wants them; with the key
+    headers: Mapping[str, str] = field(repr=False)  #: with the key
     opening: bytes  #: how every body begins: ``{"model":"…",``
     secret: str = field(init=False, repr=False)  #: the key or the token; empty: there is none
 
@@ -112,12 +111,12 @@ async def make_template(
     url = str(seen[0].url)
     if origin(url) != origin(target.endpoint):
         raise ConfigError(f"the key of {target.name} is for its own endpoint only")
-    headers = CIMultiDict(
-        (name, value)
+    headers = {
+        name: value
         for name, value in seen[0].headers.items()
-        if name.lower() not in _TRANSIENT and not name.lower().startswith(_TELEMETRY)
-    )
-    return Template(url, CIMultiDictProxy(headers), b'{"model":%b,' % orjson.dumps(deployment))
+        if name not in _TRANSIENT and not name.startswith(_TELEMETRY)
+    }
+    return Template(url, headers, b'{"model":%b,' % orjson.dumps(deployment))
 
 
 def entra_token() -> TokenProvider:

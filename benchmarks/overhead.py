@@ -36,7 +36,7 @@ from batchrunner.policy.ratelimit import advertised
 from batchrunner.policy.verdict import Answered, judge
 from batchrunner.pool import RegionPool
 from batchrunner.sdk import Template, make_template
-from batchrunner.wire import AiohttpTransport
+from batchrunner.transport import AiohttpTransport
 
 from .contenders.contest import KEY
 from .nginx import serving

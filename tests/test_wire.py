@@ -11,12 +11,13 @@ from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 
-from batchrunner import wire
+from batchrunner import transport as transporting
 from batchrunner.faults import fault_of
 from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.policy.verdict import Faulty, judge
 from batchrunner.sdk import Template
-from batchrunner.wire import AiohttpTransport, Wire
+from batchrunner.transport import AiohttpTransport
+from batchrunner.wire import Wire
 from tests.faultserver import OK, Line, faulty, reply, says
 from tests.inputs.test_source import zstd
 from tests.wiring import KEY, LONG, SHORT, SOCKET, job, meet, send, target
@@ -154,7 +155,7 @@ async def test_a_redirect_is_not_followed(status):
 @SOCKET
 @pytest.mark.parametrize("packed", [False, True])
 async def test_a_body_larger_than_any_answer_is_not_read_to_its_end(packed, monkeypatch):
-    monkeypatch.setattr(wire, "LARGEST_BODY", 100_000)  # 64 MiB would take seconds
+    monkeypatch.setattr(transporting, "LARGEST_BODY", 100_000)  # 64 MiB would take seconds
     for size, kind in ((100_000, None), (100_001, FaultKind.PROTOCOL)):
         body = b"x" * size
         said = reply(gzip.compress(body), "200 OK", PACKED) if packed else reply(body)
@@ -166,7 +167,7 @@ async def test_a_body_larger_than_any_answer_is_not_read_to_its_end(packed, monk
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])
 async def test_a_small_body_that_unpacks_to_a_huge_one_costs_no_more_than_the_cap(packing):
     pack = {"gzip": lambda body: gzip.compress(body, 1), "zstd": zstd.compress}[packing]
-    bomb = pack(bytes(2 * wire.LARGEST_BODY))
+    bomb = pack(bytes(2 * transporting.LARGEST_BODY))
     tracemalloc.start()
     try:
         outcome = await meet(says(reply(bomb, "200 OK", f"content-encoding: {packing}")))
@@ -175,12 +176,12 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_costs_no_more_than_the_ca
         tracemalloc.stop()
 
     assert outcome == Fault(FaultKind.PROTOCOL, "ValueError: a reply of more than 64 MiB")
-    assert peak < 1.2 * wire.LARGEST_BODY
+    assert peak < 1.2 * transporting.LARGEST_BODY
 
 
 @SOCKET
 async def test_a_body_without_an_end_is_cut_off(monkeypatch):
-    monkeypatch.setattr(wire, "LARGEST_BODY", 1_000_000)
+    monkeypatch.setattr(transporting, "LARGEST_BODY", 1_000_000)
 
     async def endless(line, _):
         await line.say(CHUNKED)

@@ -8,7 +8,8 @@ import pytest
 from batchrunner import wire
 from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.sdk import Template
-from batchrunner.wire import AiohttpTransport, Wire
+from batchrunner.transport import AiohttpTransport
+from batchrunner.wire import Wire
 from tests.faultserver import OK, faulty
 from tests.wiring import KEY, LONG, SOCKET, job, send, target
 

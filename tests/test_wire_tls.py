@@ -9,8 +9,10 @@ import trustme
 from batchrunner.model import FaultKind
 from batchrunner.policy.verdict import Barred, Faulty, judge
 from batchrunner.tls import make_context
+from batchrunner.transport import AiohttpTransport
+from batchrunner.wire import Wire
 from tests.faultserver import OK, Line, faulty, reply, says
-from tests.wiring import KEY, SOCKET, send
+from tests.wiring import KEY, LONG, SOCKET, job, send, target
 
 
 @pytest.fixture(scope="module")
@@ -111,15 +113,18 @@ async def test_through_a_proxy_the_key_goes_to_the_region_alone(authority, ca_fi
     async with (
         faulty(tls=certified(authority, "eastus.openai.azure.com")) as region,
         faulty(tunnel) as proxy,
+        AiohttpTransport(
+            ca_file=ca_file, proxy=f"http://user:word@127.0.0.1:{proxy.port}"
+        ) as transport,
     ):
-        options = {"ca_file": ca_file, "proxy": f"http://user:word@127.0.0.1:{proxy.port}"}
-        outcome = await send("https://eastus.openai.azure.com/", options=options)
+        sender = Wire({"eastus": target("https://eastus.openai.azure.com/")}, transport, LONG)
+        outcomes = [await sender.send("eastus", job()) for _ in range(3)]
 
-    assert outcome.body == OK
+    assert [outcome.body for outcome in outcomes] == [OK, OK, OK]
     assert [heard.line for heard in asked] == ["CONNECT eastus.openai.azure.com:443 HTTP/1.1"]
     assert asked[0].headers["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
     assert KEY not in str(asked)
-    assert region.heard[0].headers["api-key"] == KEY
+    assert [heard.headers["api-key"] for heard in region.heard] == [KEY, KEY, KEY]
 
 
 REFUSING = {

@@ -4,7 +4,8 @@ import pytest
 
 from batchrunner.model import Job
 from batchrunner.targets import Target
-from batchrunner.wire import AiohttpTransport, Wire
+from batchrunner.transport import AiohttpTransport
+from batchrunner.wire import Wire
 from tests.faultserver import faulty
 
 SOCKET = pytest.mark.socket

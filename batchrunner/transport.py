@@ -1,0 +1,168 @@
+"""The bytes of a request and of its reply, over kept connections.
+
+aiohttp opens, verifies, keeps and closes the connections, and parses what comes over them. Its
+session is left out, which would look for cookies, redirects and traces, and make the same header
+again, for every job: more than half of what a request costs. No redirect is followed and no proxy
+of the environment is used.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol, Self
+from weakref import WeakKeyDictionary
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
+
+from .endpoints import credentials, is_loopback, origin, shown
+from .faults import fault_of, release
+from .model import Fault, Reply
+from .sdk import Template
+from .tls import make_context
+
+LARGEST_BODY = 64 << 20  #: bytes of a decoded reply; no answer is larger
+_SWITCHING_PROTOCOLS = 101
+_UNTIMED = aiohttp.ClientTimeout()  #: the deadline of an attempt covers its connection too
+
+
+class Transport(Protocol):
+    """Carries the bytes of one request and brings those of its reply."""
+
+    async def post(self, template: Template, body: bytes, deadline: float) -> Reply | Fault:
+        """Send ``body``; a Fault where no whole reply came within ``deadline`` seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where the requests of a template go, and how they begin."""
+
+    request: aiohttp.ClientRequest  #: what a connector wants to know; it is never sent
+    head: bytes = field(repr=False)  #: up to the length of the body; with the key
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Closes a kept connection on which something came that nobody had asked for.
+
+    aiohttp would take it for the reply to the next request: another job's answer.
+    """
+
+    async def _get(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection | None:
+        while (connection := await super()._get(*args, **kwargs)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
+
+
+class AiohttpTransport:
+    """Loopback or internet, by aiohttp; the leases limit how many connections there are."""
+
+    def __init__(self, *, proxy: str | None = None, ca_file: str | None = None) -> None:
+        # The URL stands in what aiohttp raises, so the password must not stand in the URL.
+        self._proxy = None if proxy is None else URL(shown(proxy))
+        user = None if proxy is None else credentials(proxy)
+        said = None if user is None else aiohttp.encode_basic_auth(*user, encoding="utf-8")
+        self._proxy_headers = {} if said is None else {"Proxy-Authorization": said}
+        self._tls = make_context(ca_file)
+        self._connector: _Connector | None = None
+        self._routes: WeakKeyDictionary[Template, _Route] = WeakKeyDictionary()
+
+    async def __aenter__(self) -> Self:
+        self._connector = _Connector(limit=0, ttl_dns_cache=60, ssl=self._tls)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._connector is not None:
+            await self._connector.close()
+
+    async def post(self, template: Template, body: bytes, deadline: float) -> Reply | Fault:
+        """Send ``body`` with the template's URL and headers."""
+        if self._connector is None:
+            raise RuntimeError("the transport is used before it is entered")
+        try:
+            async with asyncio.timeout(deadline):
+                route = self._routes.get(template) or self._made(template)
+                connection = await self._connector.connect(route.request, [], _UNTIMED)
+                return await _exchange(connection, route.head, body)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            release(error)
+            return fault_of(error)
+
+    def _made(self, template: Template) -> _Route:
+        """The route of a template; ValueError where its URL or a header can be none.
+
+        The proxy is not asked for this machine: here a key may travel unencrypted.
+        """
+        url = URL(template.url)
+        is_direct = self._proxy is None or is_loopback(origin(template.url)[1])
+        # The connector would add the host after the first request, and take it for another proxy.
+        proxy_headers = {"Host": url.host_port_subcomponent or ""} | self._proxy_headers
+        request = aiohttp.ClientRequest(
+            "POST",
+            url,
+            headers=template.headers,
+            proxy=None if is_direct else self._proxy,
+            proxy_headers=None if is_direct else proxy_headers,
+        )
+        route = self._routes[template] = _Route(request, _head(request))
+        return route
+
+
+def _head(request: aiohttp.ClientRequest) -> bytes:
+    """The request line and all headers but the length of the body, which comes last (RFC 9112)."""
+    headers = {name: value for name, value in request.headers.items() if name != "Content-Length"}
+    lines = [
+        f"{request.method} {request.url.raw_path_qs} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    if any(not set("\r\n\0").isdisjoint(line) for line in lines):
+        raise ValueError("a header of more than one line")
+    return "\r\n".join([*lines, "Content-Length: "]).encode()
+
+
+async def _exchange(connection: aiohttp.connector.Connection, head: bytes, body: bytes) -> Reply:
+    """Ask and hear once, and give the connection back, or close it if it cannot be used again."""
+    protocol, out = connection.protocol, connection.transport
+    if protocol is None or out is None:
+        connection.close()
+        raise aiohttp.ClientConnectionResetError("closed as soon as it was open")
+    try:
+        protocol.set_response_params(read_until_eof=True)
+        out.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        message, payload = await protocol.read()
+        while message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
+            message, payload = await protocol.read()
+        content = await _read(payload)
+    except BaseException:
+        _hang_up(connection)
+        raise
+    if out.get_write_buffer_size():  # a reply to half of the request; the rest may not be read
+        _hang_up(connection)
+    connection.release()
+    return Reply(message.code, message.headers, content)
+
+
+def _hang_up(connection: aiohttp.connector.Connection) -> None:
+    """At once: the rest of a body would wait here for a server that does not read."""
+    if connection.protocol is not None:
+        connection.protocol.abort()
+    connection.close()
+
+
+async def _read(payload: aiohttp.StreamReader) -> bytes:
+    """The whole body; ValueError where it is too large."""
+    chunks, size = [], 0
+    while not payload.at_eof():
+        chunks.append(await payload.readany())
+        size += len(chunks[-1])
+        if size > LARGEST_BODY:
+            raise ValueError(f"a reply of more than {LARGEST_BODY >> 20} MiB")
+    return b"".join(chunks)

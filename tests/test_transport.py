@@ -1,0 +1,160 @@
+"""What goes over a connection, byte for byte, and what becomes of one that is of no more use."""
+
+import asyncio
+import gc
+
+import pytest
+
+from batchrunner.model import Fault, FaultKind, Reply
+from batchrunner.sdk import Template
+from batchrunner.transport import AiohttpTransport
+from tests.faultserver import OK, Line, faulty, reply, says
+from tests.wiring import KEY, LONG, SHORT, SOCKET
+
+HUGE = bytes(32 << 20)  #: more than the buffers of both sides hold
+
+
+def template(url, **headers):
+    return Template(f"{url}/x?y=z", {"api-key": KEY} | headers, b"{")
+
+
+@SOCKET
+async def test_a_request_is_its_line_its_headers_and_the_body():
+    came = []
+
+    async def listen(line, _):
+        came.append(await line.reader.readuntil(b"}"))
+        await line.say(reply())
+
+    async with faulty(listen, mute=True) as server, AiohttpTransport() as transport:
+        one = template(server.url, **{"accept": "application/json", "user-agent": "é"})
+        await transport.post(one, b'{"a":1}', LONG)
+
+    head, _, body = came[0].partition(b"\r\n\r\n")
+    line, *headers = head.decode().split("\r\n")
+    assert line == "POST /x?y=z HTTP/1.1"
+    assert body == b'{"a":1}'
+    assert {"gzip", "deflate"} <= set(
+        headers.pop(-2).removeprefix("Accept-Encoding: ").split(", ")
+    )
+    assert headers == [
+        f"Host: 127.0.0.1:{server.port}",
+        f"api-key: {KEY}",
+        "accept: application/json",
+        "user-agent: é",
+        "Content-Length: 7",
+    ]
+
+
+@SOCKET
+@pytest.mark.parametrize("ending", ["\r\nx: y", "\n", "\r", "\0"])
+async def test_a_header_cannot_smuggle_another_one(ending):
+    async with faulty() as server, AiohttpTransport() as transport:
+        outcome = await transport.post(template(server.url, a="b" + ending), b"{}", LONG)
+
+    assert outcome == Fault(FaultKind.PROTOCOL, "ValueError: a header of more than one line")
+    assert server.connections == 0
+
+
+async def left_over(line, gone):
+    """How many bytes still come after the client is ``gone``."""
+    await asyncio.wait_for(gone.wait(), LONG)
+    size = 0
+    while data := await line.reader.read(1 << 20):
+        size += len(data)
+    return size
+
+
+@SOCKET
+@pytest.mark.parametrize("status", [None, 413])
+async def test_a_server_that_reads_no_further_keeps_neither_connection_nor_body(status):
+    """It says nothing until the deadline, or that it wants no more of it."""
+    came, gone = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def listen(line, _):
+        await line.reader.readuntil(b"\r\n\r\n")
+        if status is not None:
+            await line.say(reply(OK, f"{status} Too Large"))
+        came.set_result(await left_over(line, gone))
+
+    async with faulty(listen, mute=True) as server, AiohttpTransport() as transport:
+        deadline = SHORT if status is None else LONG
+        outcome = await transport.post(template(server.url), HUGE, deadline)
+        gone.set()
+        assert await asyncio.wait_for(came, LONG) < len(HUGE)
+
+    if status is None:
+        assert outcome.kind is FaultKind.TIMEOUT
+    else:
+        assert (outcome.status, outcome.body) == (status, OK)
+
+
+@SOCKET
+async def test_a_body_that_was_read_to_its_end_leaves_a_connection_for_the_next():
+    async with faulty() as server, AiohttpTransport() as transport:
+        for body in (HUGE, b"{}"):
+            assert (await transport.post(template(server.url), body, LONG)).body == OK
+
+    assert [len(heard.body) for heard in server.heard] == [len(HUGE), 2]
+    assert server.connections == 1
+
+
+@SOCKET
+@pytest.mark.parametrize("then", [Line.close, Line.reset], ids=["close", "reset"])
+async def test_a_connection_that_ends_as_it_begins_is_a_fault(then):
+    async with faulty(says(then=then), mute=True) as server, AiohttpTransport() as transport:
+        sent = [transport.post(template(server.url), b"{}", LONG) for _ in range(50)]
+        outcomes = await asyncio.gather(*sent)
+
+    assert {outcome.kind for outcome in outcomes} <= {FaultKind.RESET, FaultKind.CONNECT}
+
+
+@SOCKET
+async def test_a_connection_that_was_lost_unseen_is_a_fault():
+    """It was there when the connector gave it away."""
+    async with faulty() as server, AiohttpTransport() as transport:
+        connect = transport._connector.connect
+
+        async def connected(*args):
+            connection = await connect(*args)
+            connection.transport.abort()
+            await asyncio.sleep(0)
+            assert connection.transport is None
+            return connection
+
+        transport._connector.connect = connected
+        outcome = await transport.post(template(server.url), b"{}", LONG)
+
+    assert outcome.kind is FaultKind.RESET
+
+
+@SOCKET
+async def test_a_template_that_is_used_no_more_is_forgotten():
+    """Those with a token are made anew every half minute."""
+    async with faulty() as server, AiohttpTransport() as transport:
+        for _ in range(3):
+            assert isinstance(await transport.post(template(server.url), b"{}", LONG), Reply)
+        gc.collect()
+
+        assert not transport._routes
+        assert server.connections == 1
+
+
+@SOCKET
+async def test_what_comes_before_a_reply_is_passed_over():
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    async with faulty(says(early, reply())) as server, AiohttpTransport() as transport:
+        outcome = await transport.post(template(server.url), b"{}", LONG)
+
+    assert (outcome.status, outcome.body) == (200, OK)
+    assert "link" not in outcome.headers
+
+
+@SOCKET
+async def test_a_body_of_no_length_ends_with_its_connection():
+    said = b"HTTP/1.1 200 OK\r\n\r\n" + OK
+    async with faulty(says(said, then=Line.close)) as server, AiohttpTransport() as transport:
+        for _ in range(2):
+            assert (await transport.post(template(server.url), b"{}", LONG)).body == OK
+
+    assert server.connections == 2
