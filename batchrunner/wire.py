@@ -1,7 +1,7 @@
 """One request to one region.
 
 The SDK prepares a request once for each region, path and model; jobs then send their own bytes
-with its URL and headers through a transport, which costs a fortieth of the SDK's own machinery.
+with its URL and headers through a transport, which costs a thirtieth of the SDK's own machinery.
 Nothing is retried here, and a deadline covers the whole attempt. A reply that repeats the key
 comes without it.
 """

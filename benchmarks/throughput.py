@@ -28,7 +28,7 @@ from .process import Cost, measure, prepare
 from .record import installed, save
 from .workload import count_answers, write_jobs
 
-#: the least that our jobs a second may be, as a multiple of another's
+#: the least that our jobs a second may be, as a multiple of another's, where there is a target
 TARGETS = {"aiohttp_loop": 0.65, "gather": 8.0, "litellm": 10.0, "async_batch_llm": 5.0}
 OURS = "batchrunner"
 SCALE = (10_000, 1_000_000)
@@ -60,6 +60,7 @@ CONTENDERS = (
     Contender(OURS),
     Contender(OURS, regions=5),
     Contender("aiohttp_loop"),
+    Contender("transport_loop"),
     Contender("gather", share=0.1),
     Contender("litellm", regions=5, share=0.05),
     Contender("async_batch_llm", share=0.1),
@@ -179,7 +180,7 @@ def summarize(
             pairs = list(zip(ours, theirs, strict=True))
             row["ours_by_rate"] = round(median(o.rate / t.rate for o, t in pairs), 3)
             row["ours_by_cpu"] = round(median(t.cpu_us / o.cpu_us for o, t in pairs), 3)
-            row["missed"] = row["ours_by_rate"] < TARGETS[contender.name]
+            row["missed"] = row["ours_by_rate"] < TARGETS.get(contender.name, 0.0)
         yield row
 
 

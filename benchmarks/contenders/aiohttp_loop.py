@@ -1,4 +1,4 @@
-"""The limit for this transport: aiohttp and as good as nothing else.
+"""aiohttp as its documentation shows it, and as good as nothing else.
 
 So many workers pull lines from one iterator and post their bytes; a thread writes what has
 gathered and syncs it, each 0.2 s. No retries, no limits, no checks but the status.
