@@ -41,7 +41,8 @@ _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 
 def fault_of(error: Exception) -> Fault:
     """Which fault an exception of aiohttp stands for."""
-    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = error.message if isinstance(error, HttpProcessingError) else str(error)
+    detail = f"{type(error).__name__}: {' '.join(said.split())}".removesuffix(": ")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return Fault(FaultKind.CONNECT, f"the proxy answers {error.status}")
     causes = list(_causes(error))

@@ -31,7 +31,10 @@ _TELEMETRY = "x-stainless-"  #: describes the SDK's own transport, which does no
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Template:
-    """What every request to one region for one model has in common."""
+    """What every request to one region for one model has in common.
+
+    It equals itself alone: a transport keeps what it makes of one for as long as that lives.
+    """
 
     url: str
     headers: Mapping[str, str] = field(repr=False)  #: with the key

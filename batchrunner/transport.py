@@ -1,18 +1,20 @@
 """The bytes of a request and of its reply, over kept connections.
 
 aiohttp opens, verifies, keeps and closes the connections, and parses what comes over them. Its
-session is left out, which would look for cookies, redirects and traces, and make the same header
-again, for every job: more than half of what a request costs. No redirect is followed and no proxy
-of the environment is used.
+session is left out: for every job it would look for cookies, redirects and traces and make the
+same header again, which is more than half of what a request costs. No redirect is followed and no
+proxy of the environment is used.
 """
 
 import asyncio
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Protocol, Self
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
@@ -23,7 +25,7 @@ from .sdk import Template
 from .tls import make_context
 
 LARGEST_BODY = 64 << 20  #: bytes of a decoded reply; no answer is larger
-_SWITCHING_PROTOCOLS = 101
+_PIECE = 64 << 10  #: bytes; of what it got at once, TLS does not tell how much still waits
 _UNTIMED = aiohttp.ClientTimeout()  #: the deadline of an attempt covers its connection too
 
 
@@ -46,10 +48,11 @@ class _Route:
 class _Connector(aiohttp.TCPConnector):
     """Closes a kept connection on which something came that nobody had asked for.
 
-    aiohttp would take it for the reply to the next request: another job's answer.
+    aiohttp would take it for the reply to the next request: another job's answer. (``_get`` is
+    its own; if it goes, ``test_a_second_reply_is_not_given_to_another_job`` tells.)
     """
 
-    async def _get(self, *args: Any, **kwargs: Any) -> aiohttp.connector.Connection | None:
+    async def _get(self, *args: Any, **kwargs: Any) -> Connection | None:
         while (connection := await super()._get(*args, **kwargs)) is not None:
             if connection.protocol is not None and not connection.protocol.should_close:
                 return connection
@@ -89,21 +92,19 @@ class AiohttpTransport:
             raise RuntimeError("the transport is used before it is entered")
         try:
             async with asyncio.timeout(deadline):
-                route = self._routes.get(template) or self._made(template)
+                route = self._routes.get(template) or self._make_route(template)
                 connection = await self._connector.connect(route.request, [], _UNTIMED)
                 return await _exchange(connection, route.head, body)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             release(error)
             return fault_of(error)
 
-    def _made(self, template: Template) -> _Route:
-        """The route of a template; ValueError where its URL or a header can be none.
-
-        The proxy is not asked for this machine: here a key may travel unencrypted.
-        """
+    def _make_route(self, template: Template) -> _Route:
+        """The route of a template; ValueError where its URL or a header can be none."""
         url = URL(template.url)
+        # The proxy is not asked for this machine: here a key may travel unencrypted.
         is_direct = self._proxy is None or is_loopback(origin(template.url)[1])
-        # The connector would add the host after the first request, and take it for another proxy.
+        # The connector adds Host to these when it first connects, and keeps connections by them.
         proxy_headers = {"Host": url.host_port_subcomponent or ""} | self._proxy_headers
         request = aiohttp.ClientRequest(
             "POST",
@@ -118,27 +119,27 @@ class AiohttpTransport:
 
 def _head(request: aiohttp.ClientRequest) -> bytes:
     """The request line and all headers but the length of the body, which comes last (RFC 9112)."""
-    headers = {name: value for name, value in request.headers.items() if name != "Content-Length"}
-    lines = [
-        f"{request.method} {request.url.raw_path_qs} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
+    request.headers.popall("Content-Length", None)
+    lines = [f"{request.method} {request.url.raw_path_qs} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
     if any(not set("\r\n\0").isdisjoint(line) for line in lines):
         raise ValueError("a header of more than one line")
     return "\r\n".join([*lines, "Content-Length: "]).encode()
 
 
-async def _exchange(connection: aiohttp.connector.Connection, head: bytes, body: bytes) -> Reply:
+async def _exchange(connection: Connection, head: bytes, body: bytes) -> Reply:
     """Ask and hear once, and give the connection back, or close it if it cannot be used again."""
     protocol, out = connection.protocol, connection.transport
-    if protocol is None or out is None:
+    if protocol is None or out is None or out.is_closing():
         connection.close()
         raise aiohttp.ClientConnectionResetError("closed as soon as it was open")
     try:
         protocol.set_response_params(read_until_eof=True)
-        out.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        data = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        for start in range(0, len(data), _PIECE):
+            out.write(data[start : start + _PIECE])
         message, payload = await protocol.read()
-        while message.code < 200 and message.code != _SWITCHING_PROTOCOLS:
+        while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
             message, payload = await protocol.read()
         content = await _read(payload)
     except BaseException:
@@ -146,11 +147,12 @@ async def _exchange(connection: aiohttp.connector.Connection, head: bytes, body:
         raise
     if out.get_write_buffer_size():  # a reply to half of the request; the rest may not be read
         _hang_up(connection)
-    connection.release()
+    else:
+        connection.release()
     return Reply(message.code, message.headers, content)
 
 
-def _hang_up(connection: aiohttp.connector.Connection) -> None:
+def _hang_up(connection: Connection) -> None:
     """At once: the rest of a body would wait here for a server that does not read."""
     if connection.protocol is not None:
         connection.protocol.abort()

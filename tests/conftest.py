@@ -4,6 +4,7 @@ import asyncio
 import os
 
 import pytest
+import trustme
 
 from tests.virtual import VirtualLoop
 
@@ -17,6 +18,18 @@ def pytest_asyncio_loop_factories(item):
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
 
 
 FOREIGN = ("AZURE_", "OPENAI_", "BATCHRUNNER_")  #: variables that a run would heed

@@ -9,7 +9,7 @@ from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.sdk import Template
 from batchrunner.transport import AiohttpTransport
 from tests.faultserver import OK, Line, faulty, reply, says
-from tests.wiring import KEY, LONG, SHORT, SOCKET
+from tests.wiring import KEY, LONG, SHORT, SOCKET, certified
 
 HUGE = bytes(32 << 20)  #: more than the buffers of both sides hold
 
@@ -26,9 +26,9 @@ async def test_a_request_is_its_line_its_headers_and_the_body():
         came.append(await line.reader.readuntil(b"}"))
         await line.say(reply())
 
+    more = {"accept": "application/json", "user-agent": "é", "content-length": "1"}
     async with faulty(listen, mute=True) as server, AiohttpTransport() as transport:
-        one = template(server.url, **{"accept": "application/json", "user-agent": "é"})
-        await transport.post(one, b'{"a":1}', LONG)
+        await transport.post(template(server.url, **more), b'{"a":1}', LONG)
 
     head, _, body = came[0].partition(b"\r\n\r\n")
     line, *headers = head.decode().split("\r\n")
@@ -56,6 +56,18 @@ async def test_a_header_cannot_smuggle_another_one(ending):
     assert server.connections == 0
 
 
+@SOCKET
+async def test_the_beginning_of_a_request_is_made_once_and_not_shown():
+    async with faulty() as server, AiohttpTransport() as transport:
+        one = template(server.url)
+        await transport.post(one, b"{}", LONG)
+        route = transport._routes[one]
+        await transport.post(one, b"{}", LONG)
+
+        assert transport._routes[one] is route
+        assert KEY not in repr(route)
+
+
 async def left_over(line, gone):
     """How many bytes still come after the client is ``gone``."""
     await asyncio.wait_for(gone.wait(), LONG)
@@ -66,8 +78,11 @@ async def left_over(line, gone):
 
 
 @SOCKET
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("status", [None, 413])
-async def test_a_server_that_reads_no_further_keeps_neither_connection_nor_body(status):
+async def test_a_server_that_reads_no_further_keeps_neither_connection_nor_body(
+    status, secure, authority, ca_file
+):
     """It says nothing until the deadline, or that it wants no more of it."""
     came, gone = asyncio.get_running_loop().create_future(), asyncio.Event()
 
@@ -77,11 +92,17 @@ async def test_a_server_that_reads_no_further_keeps_neither_connection_nor_body(
             await line.say(reply(OK, f"{status} Too Large"))
         came.set_result(await left_over(line, gone))
 
-    async with faulty(listen, mute=True) as server, AiohttpTransport() as transport:
+    tls = certified(authority) if secure else None
+    async with (
+        faulty(listen, mute=True, tls=tls) as server,
+        AiohttpTransport(ca_file=ca_file) as transport,
+    ):
         deadline = SHORT if status is None else LONG
         outcome = await transport.post(template(server.url), HUGE, deadline)
         gone.set()
         assert await asyncio.wait_for(came, LONG) < len(HUGE)
+        assert not transport._connector._conns
+        assert not transport._connector._acquired
 
     if status is None:
         assert outcome.kind is FaultKind.TIMEOUT
@@ -110,7 +131,8 @@ async def test_a_connection_that_ends_as_it_begins_is_a_fault(then):
 
 
 @SOCKET
-async def test_a_connection_that_was_lost_unseen_is_a_fault():
+@pytest.mark.parametrize("turns", [0, 1], ids=["closing", "closed"])
+async def test_a_connection_that_was_lost_unseen_is_a_fault(turns):
     """It was there when the connector gave it away."""
     async with faulty() as server, AiohttpTransport() as transport:
         connect = transport._connector.connect
@@ -118,14 +140,15 @@ async def test_a_connection_that_was_lost_unseen_is_a_fault():
         async def connected(*args):
             connection = await connect(*args)
             connection.transport.abort()
-            await asyncio.sleep(0)
-            assert connection.transport is None
+            for _ in range(turns):
+                await asyncio.sleep(0)
             return connection
 
         transport._connector.connect = connected
         outcome = await transport.post(template(server.url), b"{}", LONG)
 
     assert outcome.kind is FaultKind.RESET
+    assert "as soon as it was open" in outcome.detail
 
 
 @SOCKET
@@ -158,3 +181,9 @@ async def test_a_body_of_no_length_ends_with_its_connection():
             assert (await transport.post(template(server.url), b"{}", LONG)).body == OK
 
     assert server.connections == 2
+
+
+@SOCKET
+async def test_a_status_that_is_none_is_a_reply_all_the_same():
+    async with faulty(says(reply(OK, "099 Oh"))) as server, AiohttpTransport() as transport:
+        assert (await transport.post(template(server.url), b"{}", LONG)).status == 99

@@ -4,7 +4,6 @@ import asyncio
 import ssl
 
 import pytest
-import trustme
 
 from batchrunner.model import FaultKind
 from batchrunner.policy.verdict import Barred, Faulty, judge
@@ -12,26 +11,7 @@ from batchrunner.tls import make_context
 from batchrunner.transport import AiohttpTransport
 from batchrunner.wire import Wire
 from tests.faultserver import OK, Line, faulty, reply, says
-from tests.wiring import KEY, LONG, SOCKET, job, send, target
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority, tmp_path):
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(path)
-    return str(path)
-
-
-def certified(authority, name="127.0.0.1"):
-    """What a server shows as its name."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
+from tests.wiring import KEY, LONG, SOCKET, certified, job, send, target
 
 
 @SOCKET

@@ -1,5 +1,7 @@
 """A wire to a region that behaves as a test says."""
 
+import ssl
+
 import pytest
 
 from batchrunner.model import Job
@@ -32,3 +34,10 @@ async def meet(behave, deadline=LONG, **options):
     """What comes of a job that meets a server which behaves so."""
     async with faulty(behave, **options) as server:
         return await send(server.url, deadline)
+
+
+def certified(authority, name="127.0.0.1"):
+    """What a server shows as its name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context

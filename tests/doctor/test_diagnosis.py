@@ -120,7 +120,7 @@ CASES = {
         ("reset", "broke off: Server disconnected", "try again"),
     ),
     "no HTTP": (
-        Fault(FaultKind.PROTOCOL, "ClientResponseError: 400"),
+        Fault(FaultKind.PROTOCOL, "HttpProcessingError: Bad status line"),
         {},
         ("protocol", "no HTTP", "scheme, host and port of AZURE_OPENAI_ENDPOINT_1"),
     ),
