@@ -9,7 +9,6 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from traceback import clear_frames
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -61,7 +60,7 @@ def release(error: BaseException) -> None:
     Some of them hold the error too; such a circle lives until the garbage collector finds it.
     """
     for cause in _causes(error):
-        clear_frames(cause.__traceback__)
+        cause.__traceback__ = None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

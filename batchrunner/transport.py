@@ -7,7 +7,9 @@ proxy of the environment is used.
 """
 
 import asyncio
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -26,7 +28,7 @@ from .tls import make_context
 
 LARGEST_BODY = 64 << 20  #: bytes of a decoded reply; no answer is larger
 _PIECE = 64 << 10  #: bytes; of what it got at once, TLS does not tell how much still waits
-_UNTIMED = aiohttp.ClientTimeout()  #: the deadline of an attempt covers its connection too
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  #: not in a header (RFC 9110, 5.5)
 
 
 class Transport(Protocol):
@@ -93,7 +95,7 @@ class AiohttpTransport:
         try:
             async with asyncio.timeout(deadline):
                 route = self._routes.get(template) or self._make_route(template)
-                connection = await self._connector.connect(route.request, [], _UNTIMED)
+                connection = await self._connector.connect(route.request, [], _within(deadline))
                 return await _exchange(connection, route.head, body)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             release(error)
@@ -117,13 +119,19 @@ class AiohttpTransport:
         return route
 
 
+@lru_cache
+def _within(deadline: float) -> aiohttp.ClientTimeout:
+    """Lets a handshake in the tunnel of a proxy take as long as all the rest."""
+    return aiohttp.ClientTimeout(total=deadline)
+
+
 def _head(request: aiohttp.ClientRequest) -> bytes:
     """The request line and all headers but the length of the body, which comes last (RFC 9112)."""
     request.headers.popall("Content-Length", None)
     lines = [f"{request.method} {request.url.raw_path_qs} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    if any(not set("\r\n\0").isdisjoint(line) for line in lines):
-        raise ValueError("a header of more than one line")
+    if any(map(_CONTROL.search, lines)):
+        raise ValueError("a control character in a header")
     return "\r\n".join([*lines, "Content-Length: "]).encode()
 
 
@@ -135,9 +143,9 @@ async def _exchange(connection: Connection, head: bytes, body: bytes) -> Reply:
         raise aiohttp.ClientConnectionResetError("closed as soon as it was open")
     try:
         protocol.set_response_params(read_until_eof=True)
-        data = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        for start in range(0, len(data), _PIECE):
-            out.write(data[start : start + _PIECE])
+        out.write(b"%b%d\r\n\r\n%b" % (head, len(body), body[:_PIECE]))
+        for start in range(_PIECE, len(body), _PIECE):
+            out.write(body[start : start + _PIECE])
         message, payload = await protocol.read()
         while 100 <= message.code < 200 and message.code != HTTPStatus.SWITCHING_PROTOCOLS:
             message, payload = await protocol.read()

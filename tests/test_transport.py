@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import sys
 
 import pytest
 
+from batchrunner import transport as transporting
 from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.sdk import Template
 from batchrunner.transport import AiohttpTransport
@@ -47,12 +49,12 @@ async def test_a_request_is_its_line_its_headers_and_the_body():
 
 
 @SOCKET
-@pytest.mark.parametrize("ending", ["\r\nx: y", "\n", "\r", "\0"])
+@pytest.mark.parametrize("ending", ["\r\nx: y", "\n", "\r", "\0", "\x0b", "\x7f"])
 async def test_a_header_cannot_smuggle_another_one(ending):
     async with faulty() as server, AiohttpTransport() as transport:
         outcome = await transport.post(template(server.url, a="b" + ending), b"{}", LONG)
 
-    assert outcome == Fault(FaultKind.PROTOCOL, "ValueError: a header of more than one line")
+    assert outcome == Fault(FaultKind.PROTOCOL, "ValueError: a control character in a header")
     assert server.connections == 0
 
 
@@ -187,3 +189,30 @@ async def test_a_body_of_no_length_ends_with_its_connection():
 async def test_a_status_that_is_none_is_a_reply_all_the_same():
     async with faulty(says(reply(OK, "099 Oh"))) as server, AiohttpTransport() as transport:
         assert (await transport.post(template(server.url), b"{}", LONG)).status == 99
+
+
+BAD = {
+    "no gzip": says(reply(bytes(100), "200 OK", "content-encoding: gzip")),
+    "too large": says(reply(bytes(1001))),
+    "too short": says(reply(OK)[:-1], then=Line.close),
+    "no HTTP": says(b"SSH-2.0-x\r\n\r\n"),
+    "reset": says(then=Line.reset),
+    "silence": says(),
+}
+
+
+@SOCKET
+@pytest.mark.parametrize("name", BAD)
+async def test_a_fault_holds_the_body_no_longer(name, monkeypatch):
+    """Errors hold frames and frames hold errors; the collector may come late."""
+    monkeypatch.setattr(transporting, "LARGEST_BODY", 1000)
+    body = bytes(1 << 20)
+    gc.disable()
+    try:
+        async with faulty(BAD[name]) as server, AiohttpTransport() as transport:
+            one = template(server.url)
+            before = sys.getrefcount(body)
+            assert isinstance(await transport.post(one, body, SHORT), Fault)
+            assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()
