@@ -43,7 +43,7 @@ LAYERS = """
     outputs.index outputs.shelf
     outputs.tape outputs.group outputs.writer outputs.journal
 
-    sdk faults transport wire histogram examples caps stats timeline prices
+    sdk faults timeouts idle transport wire histogram examples caps stats timeline prices
 
     spending channel orders
     lanes pool hedge answers caller runner

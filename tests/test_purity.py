@@ -137,6 +137,7 @@ PATCHED = {
     "outputs/test_crash.py": "plants bugs, to show that the tests of crashes find them",
     "outputs/test_lines.py": "a line of the greatest length takes seconds to make",
     "test_completion.py": "azure-identity is an extra, and need not be installed",
+    "test_transport.py": "a connection grows old in a quarter of a minute",
     "test_wire.py": "a body of the greatest size takes seconds",
     "test_wire_requests.py": "the SDK's cold start is counted",
 }

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import sys
+from collections import deque
 
 import pytest
 
+from batchrunner import idle
 from batchrunner.model import Fault, FaultKind, Reply
 from batchrunner.sdk import Template
 from batchrunner.transport import AiohttpTransport
@@ -213,3 +215,71 @@ async def test_a_fault_holds_the_body_no_longer(name):
             assert sys.getrefcount(body) == before
     finally:
         gc.enable()
+
+
+@SOCKET
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch):
+    """Something on the way may have forgotten it, and says nothing."""
+    monkeypatch.setattr(idle, "LONGEST", -1.0)
+    async with faulty() as server, AiohttpTransport() as transport:
+        for _ in range(2):
+            server.left.clear()
+            assert (await transport.post(template(server.url), b"{}", LONG)).body == OK
+        assert server.connections == 2
+        await asyncio.wait_for(server.left.wait(), LONG)
+
+
+@SOCKET
+async def test_a_connection_that_is_just_ending_is_not_used_again():
+    async with faulty() as server, AiohttpTransport() as transport:
+        one = template(server.url)
+        await transport.post(one, b"{}", LONG)
+        ((connection, _),) = transport._routes[one].idle._connections
+        connection.transport.abort()
+        assert (await transport.post(one, b"{}", LONG)).body == OK
+
+
+@SOCKET
+async def test_nothing_is_left_of_a_transport_that_was_left():
+    async with faulty() as server, AiohttpTransport() as transport:
+        await transport.post(template(server.url), b"{}", LONG)
+    await asyncio.wait_for(server.left.wait(), LONG)
+
+    assert transport._timeouts[LONG]._timer.cancelled()
+
+
+@SOCKET
+async def test_the_connection_that_was_used_last_is_used_first():
+    """So the others grow old where fewer are needed."""
+    together = asyncio.Barrier(3)
+
+    async def meet(line, _):
+        if len(server.heard) <= 3:
+            await together.wait()
+        await line.say(reply())
+
+    async with faulty(meet) as server, AiohttpTransport() as transport:
+        sent = [transport.post(template(server.url), b"{}", LONG) for _ in range(3)]
+        await asyncio.gather(*sent)
+        for _ in range(5):
+            await transport.post(template(server.url), b"{}", LONG)
+
+    assert server.connections == 3
+    assert len({heard.connection for heard in server.heard[3:]}) == 1
+
+
+@SOCKET
+async def test_connections_that_are_needed_no_more_are_closed_one_after_the_other():
+    async with faulty() as server, AiohttpTransport() as transport:
+        one = template(server.url)
+        await asyncio.gather(*(transport.post(one, b"{}", LONG) for _ in range(5)))
+        kept = transport._routes[one].idle
+        *old, young = kept._connections
+        kept._connections = deque([*((it, since - 60.0) for it, since in old), young])
+        sizes = []
+        for _ in range(6):
+            await transport.post(one, b"{}", LONG)
+            sizes.append(len(kept._connections))
+
+    assert server.connections == 5
+    assert sizes == [4, 3, 2, 1, 1, 1]
