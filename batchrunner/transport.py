@@ -142,7 +142,8 @@ async def _exchange(connection: Connection, route: _Route, body: bytes) -> Reply
     except BaseException:
         _hang_up(connection)
         raise
-    if out.get_write_buffer_size():  # a reply to half of the request; the rest may not be read
+    is_half_sent = out.get_write_buffer_size() > 0  # the server may not read the rest
+    if is_half_sent or protocol.should_close:
         _hang_up(connection)
     else:
         route.idle.keep(connection)

@@ -230,6 +230,14 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch
 
 
 @SOCKET
+async def test_a_server_that_wants_the_connection_closed_need_not_do_it():
+    said = reply(OK, "200 OK", "connection: close")
+    async with faulty(says(said)) as server, AiohttpTransport() as transport:
+        assert (await transport.post(template(server.url), b"{}", LONG)).body == OK
+        await asyncio.wait_for(server.left.wait(), LONG)
+
+
+@SOCKET
 async def test_a_connection_that_is_just_ending_is_not_used_again():
     async with faulty() as server, AiohttpTransport() as transport:
         one = template(server.url)
